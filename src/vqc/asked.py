@@ -1,0 +1,198 @@
+"""What a user asks `vqc render` for → a recipe: parse, fill in the defaults, check it all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from vqc.cad import MeshSettings, find_step_files
+from vqc.errors import InputError
+from vqc.recipe import Picture, RenderRecipe, Source, ViewBlock
+from vqc.scene import LabelRules
+from vqc.views import FULL_RANGES, default_axes, parse_axis
+
+AXES = ("azimuth", "elevation", "tilt")
+NAME_CHARACTERS = "letters, digits, '.', '_', '-' and spaces"
+MESH_ERROR_PX = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options of `vqc render` as they were typed."""
+
+    step: tuple[Path, ...]
+    step_deg: float
+    axes: tuple[str | None, str | None, str | None]
+    views: int | None
+    name: str | None
+    picture: Mapping[str, Any]
+    label_by: str
+    classes: tuple[str, ...]
+    ignore: tuple[str, ...]
+    drop: tuple[str, ...]
+    deflection: float | None
+    angle_deg: float
+    seed: int
+
+
+def resolve(request: Request) -> tuple[RenderRecipe, dict[str, Path]]:
+    """The recipe, and where each of its sources lies. Raises InputError with every fault."""
+    faults: list[str] = []
+
+    def attempt(build: Callable[..., Any], *arguments: Any) -> Any:
+        """The result, or None and one more fault."""
+        try:
+            return build(*arguments)
+        except InputError as error:
+            faults.append(str(error))
+            return None
+
+    picture = attempt(_picture, request.picture)
+    block = attempt(_view_block, request)
+    rules = attempt(_pairs, request.classes)
+    labels = attempt(_labels, request, rules or {})
+    files = attempt(find_step_files, list(request.step))
+    file_rules = {} if request.label_by == "part" else rules or {}
+    sources: Any = files and attempt(_sources, files, file_rules)
+    mesh: Any = picture and attempt(_mesh, request, picture)
+    name: Any = sources and attempt(_set_name, request, sources)
+    if faults:
+        raise InputError("\n".join(dict.fromkeys(faults)))
+    recipe = RenderRecipe(
+        name, request.seed, picture, labels, mesh, tuple(s for s, _ in sources), (block,)
+    )
+    return recipe, {source.key: path for source, path in sources}
+
+
+def _picture(options: Mapping[str, Any]) -> Picture:
+    options = dict(options)
+    faults = []
+    width, _, height = options.pop("size").lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        faults.append(
+            f"--size: expected WIDTHxHEIGHT in pixels, such as 1024x768, got {width}x{height}"
+        )
+        width = height = "1024"
+    for field in ("up", "color", "format"):
+        allowed = get_args(get_type_hints(Picture)[field])
+        if options[field] not in allowed:
+            faults.append(f"--{field}: expected {' or '.join(allowed)}, got {options[field]!r}")
+            options[field] = allowed[0]
+    options["background"], fault = _colour(options["background"])
+    faults += [fault] if fault else []
+    try:
+        picture = Picture(width=int(width), height=int(height), **options)
+    except InputError as error:
+        faults.append(str(error))
+    if faults:
+        raise InputError("\n".join(faults))
+    return picture
+
+
+def _colour(text: str) -> tuple[tuple[int, int, int], str | None]:
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        return (255, 255, 255), f"--background: expected a colour name or #rrggbb, got {text!r}"
+    return (red, green, blue), None
+
+
+def _view_block(request: Request) -> ViewBlock:
+    defaults = default_axes(request.step_deg) if request.views is None else FULL_RANGES
+    faults, axes = [], []
+    for text, name, default in zip(request.axes, AXES, defaults, strict=True):
+        try:
+            axes.append(default if text is None else parse_axis(text, name))
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        raise InputError("\n".join(faults))
+    block = ViewBlock(axes[0], axes[1], axes[2], request.views)
+    block.angles()
+    return block
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    wrong = [t for t in texts if not all(map(str.strip, t.partition("=")))]
+    if wrong:
+        raise InputError(f"--class: expected old=new, got {', '.join(map(repr, wrong))}")
+    return {k.strip(): v.strip() for k, _, v in (t.partition("=") for t in texts)}
+
+
+def _labels(request: Request, rules: Mapping[str, str]) -> LabelRules:
+    if request.label_by == "part":
+        return LabelRules("part", rules, request.ignore, request.drop)
+    if request.label_by != "file":
+        raise InputError(f"--label-by: expected file or part, got {request.label_by!r}")
+    if request.ignore:
+        raise InputError("--ignore names components; it goes with --label-by part")
+    return LabelRules("file", {}, (), request.drop)
+
+
+def _sources(files: list[Path], rules: Mapping[str, str]) -> list[tuple[Source, Path]]:
+    """One source a file; two files of one class only where --class says so."""
+    stems = Counter(path.stem for path in files)
+    sources, used = [], set()
+    for path in files:
+        rule = str(path) if str(path) in rules else path.stem
+        used.add(rule)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        key = _file_name(path.stem)
+        if stems[path.stem] > 1:
+            key = f"{key}-{sha256[:4]}"
+        class_name = rules.get(rule, path.stem)
+        sources.append((Source(key, path.name, sha256, class_name), path))
+    faults = []
+    unused = sorted(rules.keys() - used)
+    if unused:
+        faults.append(
+            f"--class {', '.join(unused)}: fits no STEP file; stems: {', '.join(sorted(stems))}"
+        )
+    for class_name, count in Counter(s.class_name for s, _ in sources).items():
+        same = [p for s, p in sources if s.class_name == class_name]
+        if count > 1 and any(p.stem not in rules and str(p) not in rules for p in same):
+            faults.append(
+                f"{' and '.join(map(str, same))} are both of class {class_name!r}; "
+                f"say it with --class {same[0].stem}={class_name}, or name them apart with "
+                f"--class {same[0]}=NAME"
+            )
+    keys = Counter(s.key for s, _ in sources)
+    faults += [
+        f"{key}: two files would share this name; rename one" for key in keys if keys[key] > 1
+    ]
+    if faults:
+        raise InputError("\n".join(faults))
+    return sources
+
+
+def _mesh(request: Request, picture: Picture) -> MeshSettings:
+    """By default a mesh error of a quarter of a pixel: finer only costs time, coarser shows."""
+    if request.deflection is not None:
+        return MeshSettings(request.deflection, request.angle_deg)
+    across_px = picture.fill * min(picture.width, picture.height)
+    return MeshSettings(float(f"{MESH_ERROR_PX / max(across_px, 64):.2g}"), request.angle_deg)
+
+
+def _set_name(request: Request, sources: list[tuple[Source, Path]]) -> str:
+    if request.name is None:
+        if len(sources) == 1:
+            return sources[0][0].key
+        folder = request.step[0]
+        if len(request.step) == 1 and folder.is_dir():
+            return _file_name(folder.resolve().name)
+        raise InputError("several STEP files make one set: name it with --name")
+    if not request.name or request.name != _file_name(request.name) or request.name[0] == ".":
+        raise InputError(f"--name: expected {NAME_CHARACTERS}, got {request.name!r}")
+    return request.name
+
+
+def _file_name(text: str) -> str:
+    """The text with every character replaced that is awkward in a file name."""
+    return "".join(c if c.isalnum() or c in "._- " else "_" for c in text).strip()

@@ -1,0 +1,225 @@
+"""`vqc convert`: STEP files → STL, GLB and a record of what is in them.
+
+A file that was converted with the same settings before, and whose results still have the
+hashes of the record, is not touched again; that check loads nothing but this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vqc.cad.reader import open_step, read_step
+from vqc.cad.settings import MeshSettings, ReadLimits
+from vqc.errors import CadError, InputError, OutputError, VqcError
+
+if TYPE_CHECKING:
+    from vqc.types import Assembly
+
+RECORD_FORMAT = 1
+_SUFFIXES = (".step", ".stp")
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What became of one STEP file.
+
+    parts: distinct ones; occurrences: places where they stand. triangles: as placed.
+    size_mm: extent along x, y, z. watertight: whether every part is closed. reused:
+    whether the results of an earlier run were found and kept.
+    """
+
+    name: str
+    source: str
+    parts: int
+    occurrences: int
+    triangles: int
+    size_mm: tuple[float, float, float]
+    unit: str
+    watertight: bool
+    notes: tuple[str, ...]
+    reused: bool
+
+
+def find_step_files(paths: Sequence[Path]) -> list[Path]:
+    """The given STEP files, and those of the given folders in order of name; each once.
+
+    Raises InputError naming every path that is missing and every folder without any.
+    """
+    found: dict[Path, Path] = {}
+    faults = []
+    for path in paths:
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+            faults += [] if inside else [f"{path}: no .step or .stp file in this folder"]
+        elif not path.exists():
+            faults.append(f"{path}: there is no such file or folder")
+        for file in inside:
+            found.setdefault(file.resolve(), file)
+    if faults:
+        raise InputError("\n".join(faults))
+    return list(found.values())
+
+
+def convert(
+    paths: Sequence[Path],
+    out_dir: Path,
+    settings: MeshSettings | None = None,
+    limits: ReadLimits | None = None,
+    jobs: int | None = None,
+    on_done: Callable[[Path], None] = lambda path: None,
+) -> list[Conversion]:
+    """Write `<stem>.stl`, `.glb` and `.json` into `out_dir` for every STEP file.
+
+    paths: files or folders. jobs: files to read at a time, by default as many as there
+    are cores. on_done: called with each path once it is read, or found done before.
+    Raises InputError naming every file that is of no use, and then nothing is written;
+    OutputError where `out_dir` cannot be written.
+    """
+    settings = settings or MeshSettings()
+    files = find_step_files(paths)
+    _check_stems(files)
+
+    def look(path: Path) -> Conversion | Assembly:
+        return _done_before(path, out_dir, settings) or read_step(path, settings, limits)
+
+    found = _gather(look, files, jobs or os.cpu_count() or 1, on_done)
+    return [
+        item if isinstance(item, Conversion) else _write(item, out_dir, settings) for item in found
+    ]
+
+
+def _check_stems(files: Sequence[Path]) -> None:
+    same = defaultdict(list)
+    for path in files:
+        same[path.stem].append(str(path))
+    faults = [
+        f"{' and '.join(paths)} would both become {stem}.stl; rename one, or convert them apart"
+        for stem, paths in same.items()
+        if len(paths) > 1
+    ]
+    if faults:
+        raise InputError("\n".join(faults))
+
+
+def _gather(
+    look: Callable[[Path], Conversion | Assembly],
+    files: Sequence[Path],
+    jobs: int,
+    on_done: Callable[[Path], None],
+) -> list[Conversion | Assembly]:
+    """`look` at every file, several at a time; raise the faults of all of them at once."""
+    faults = {}
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        tasks = {pool.submit(look, path): path for path in files}
+        for task in as_completed(tasks):
+            if isinstance(error := task.exception(), VqcError):
+                faults[tasks[task]] = str(error)
+            else:
+                task.result()
+            on_done(tasks[task])
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if faults:
+        raise CadError("\n".join(faults[path] for path in files if path in faults))
+    return [task.result() for task in tasks]
+
+
+def _done_before(path: Path, out_dir: Path, settings: MeshSettings) -> Conversion | None:
+    """The record of an earlier conversion that still holds, in all its files."""
+    record_path = out_dir / f"{path.stem}.json"
+    if not record_path.is_file():
+        return None
+    with open_step(path) as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    asked = _head(path.name, sha256, settings)
+    try:
+        record = json.loads(record_path.read_bytes())
+        if any(record[key] != value for key, value in asked.items()):
+            return None
+        for name, expected in record["files"].items():
+            with (out_dir / Path(name).name).open("rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() != expected:
+                    return None
+        return _conversion(record, reused=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # not a record of ours: converted anew
+
+
+def _head(source: str, sha256: str, settings: MeshSettings) -> dict[str, Any]:
+    """What decides whether an earlier conversion may be kept."""
+    return {
+        "vqc_mesh": RECORD_FORMAT,
+        "source": source,
+        "source_sha256": sha256,
+        "settings": asdict(settings),
+    }
+
+
+def _write(assembly: Assembly, out_dir: Path, settings: MeshSettings) -> Conversion:
+    from vqc.cad.export import glb_bytes, stl_bytes
+    from vqc.cad.mesh import is_closed, size_mm
+
+    outputs = {".stl": stl_bytes(assembly), ".glb": glb_bytes(assembly)}
+    stem = Path(assembly.source).stem
+    parts = [
+        {
+            "name": part.name,
+            "occurrences": len(part.placements),
+            "triangles": len(part.faces),
+            "watertight": is_closed(part),
+        }
+        for part in assembly.parts
+    ]
+    record = {
+        **_head(assembly.source, assembly.sha256, settings),
+        "unit": assembly.unit,
+        "size_mm": [round(float(extent), 6) for extent in size_mm(assembly)],
+        "parts": parts,
+        "notes": assembly.notes,
+        "files": {stem + end: hashlib.sha256(data).hexdigest() for end, data in outputs.items()},
+    }
+    outputs[".json"] = json.dumps(record, indent=1, ensure_ascii=False).encode() + b"\n"
+    for end, data in outputs.items():
+        _replace(out_dir / (stem + end), data)
+    return _conversion(record, reused=False)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole, or leave what was there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _conversion(record: dict[str, Any], reused: bool) -> Conversion:
+    parts = record["parts"]
+    x, y, z = record["size_mm"]
+    return Conversion(
+        name=Path(record["source"]).stem,
+        source=record["source"],
+        parts=len(parts),
+        occurrences=sum(part["occurrences"] for part in parts),
+        triangles=sum(part["occurrences"] * part["triangles"] for part in parts),
+        size_mm=(x, y, z),
+        unit=record["unit"],
+        watertight=all(part["watertight"] for part in parts),
+        notes=tuple(record["notes"]),
+        reused=reused,
+    )

@@ -1,0 +1,56 @@
+"""The command line: parse, call the library, print. One short function a verb.
+
+Nothing heavy is imported here, so that `vqc --help` costs no more than Typer itself.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from vqc.cli import cad, data, machine, render
+from vqc.errors import VqcError
+
+app = typer.Typer(
+    name="vqc",
+    help="From CAD to a vision model that works on real photos.",
+    epilog="Start with: vqc render --step part.step",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(name="convert")(cad.convert)
+app.command(name="render")(render.render)
+app.command(name="inspect")(data.inspect)
+app.command(name="verify")(data.verify)
+app.command(name="export")(data.export)
+app.command(name="doctor")(machine.doctor)
+
+
+def version(show: bool) -> None:
+    if show:
+        from vqc import __version__
+
+        typer.echo(f"vqc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: bool = typer.Option(
+        False, "--version", callback=version, is_eager=True, help="Print the version and leave."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: a user's mistake ends in one message and an exit code, never a traceback."""
+    try:
+        app()
+    except VqcError as error:
+        typer.echo(f"vqc: {error}", err=True)
+        sys.exit(error.exit_code)

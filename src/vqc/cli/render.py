@@ -1,0 +1,209 @@
+"""`vqc render`: from STEP files to labelled pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vqc.cli import show
+
+if TYPE_CHECKING:
+    from vqc.frames import Plan
+    from vqc.generate import Estimate, Summary
+    from vqc.recipe import RenderRecipe
+
+EXAMPLES = """
+Examples:
+
+  vqc render --step magnet.stp --step-deg 15
+
+  vqc render --step cad_models --name magnets --views 500
+
+  vqc render --step qd.step --azimuth 0:360:15 --elevation=-30:40:10 --tilt=-20:20:10
+
+  vqc render --step magnet.step --label-by part --class 'bolt*=bolt' --ignore base --masks
+"""
+
+
+def render(
+    step: Annotated[
+        list[Path],
+        typer.Option(
+            help="STEP file, or a folder of them; may repeat. The class is the file's stem."
+        ),
+    ],
+    step_deg: Annotated[
+        float, typer.Option(help="Step of the default sweep, in degrees: 15 makes 360 views.")
+    ] = 15.0,
+    azimuth: Annotated[
+        str | None, typer.Option(help="START:STOP:STEP in degrees, both ends included.")
+    ] = None,
+    elevation: Annotated[
+        str | None, typer.Option(help="The same; --elevation=-30:40:10 where it starts below 0.")
+    ] = None,
+    tilt: Annotated[str | None, typer.Option(help="The same, about the optical axis.")] = None,
+    views: Annotated[
+        int | None, typer.Option(help="This many well-spread views instead of a sweep.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the set [default: the stem].")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that holds the sets.")] = Path("renders"),
+    size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "1024x768",
+    fov: Annotated[float, typer.Option(help="Vertical field of view in degrees.")] = 30.0,
+    fill: Annotated[
+        float, typer.Option(help="Diameter of the part's sphere ÷ the frame's shorter side.")
+    ] = 0.8,
+    up: Annotated[str, typer.Option(help="Which axis of the file points up: z or y.")] = "z",
+    color: Annotated[str, typer.Option(help="cad: the file's colours; grey: one for all.")] = "cad",
+    background: Annotated[str, typer.Option(help="Colour by name or as #rrggbb.")] = "white",
+    format: Annotated[str, typer.Option(help="jpg or png.")] = "jpg",
+    aa: Annotated[
+        int, typer.Option(help="Samples along a pixel's side: 1 none, 2 four a pixel, up to 4.")
+    ] = 2,
+    masks: Annotated[bool, typer.Option("--masks", help="Store instance masks.")] = False,
+    depth: Annotated[bool, typer.Option("--depth", help="Store depth as 16-bit PNG.")] = False,
+    normals: Annotated[bool, typer.Option("--normals", help="Store normals as PNG.")] = False,
+    condition: Annotated[
+        str | None, typer.Option(help="State of the part, such as good (for anomaly sets).")
+    ] = None,
+    drop_part: Annotated[
+        list[str] | None, typer.Option(help="Leave out components whose name fits; may repeat.")
+    ] = None,
+    label_by: Annotated[
+        str, typer.Option(help="file: one object a file; part: every named component is a class.")
+    ] = "file",
+    class_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class", help="stem=name, or component=name with --label-by part; may repeat."
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Components that stay unlabelled; may repeat.")
+    ] = None,
+    deflection: Annotated[
+        float | None,
+        typer.Option(help="Mesh error ÷ the part's size [default: a quarter of a pixel]."),
+    ] = None,
+    angle_deg: Annotated[float, typer.Option(help="Largest angle between mesh facets.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Recorded with every frame.")] = 0,
+    jobs: Annotated[
+        int, typer.Option(help="Worker processes [default: all cores].", show_default=False)
+    ] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the set and start again.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say how many frames, how long, how big; write nothing."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Render STEP files to pictures with exact labels and a manifest.
+
+    Stopped at any point, the same command goes on with what is missing. More views or one
+    more --step extend a set; any other change is refused, with the difference.
+    """
+    import os
+
+    from vqc import asked, generate
+
+    request = asked.Request(
+        step=tuple(step),
+        step_deg=step_deg,
+        axes=(azimuth, elevation, tilt),
+        views=views,
+        name=name,
+        picture={
+            "size": size,
+            "fov_deg": fov,
+            "fill": fill,
+            "up": up,
+            "color": color,
+            "background": background,
+            "format": format,
+            "aa": aa,
+            "masks": masks,
+            "depth": depth,
+            "normals": normals,
+            "condition": condition,
+        },
+        label_by=label_by,
+        classes=tuple(class_ or ()),
+        ignore=tuple(ignore or ()),
+        drop=tuple(drop_part or ()),
+        deflection=deflection,
+        angle_deg=angle_deg,
+        seed=seed,
+    )
+    workers = jobs or len(os.sched_getaffinity(0))
+    silent = quiet or json
+    recipe, paths = asked.resolve(request)
+    plan, remarks = generate.prepare(recipe, paths, out, workers, fresh)
+    if not silent:
+        show.notes(remarks)
+    if dry_run:
+        _say_estimate(plan, generate.estimate(plan, workers, fresh), json)
+        return
+    try:
+        with show.progress(f"render {recipe.name}", "frames", silent) as update:
+            summary = generate.render_set(plan, workers, fresh, update)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on with what is missing", err=True)
+        raise typer.Exit(130) from None
+    if not quiet:
+        _say_summary(plan.recipe, summary, json)
+
+
+render.__doc__ = f"{render.__doc__}\n\n\b{EXAMPLES}"
+
+
+def _say_estimate(plan: Plan, estimate: Estimate, json: bool) -> None:
+    record = {
+        "folder": str(plan.folder),
+        "frames": estimate.frames,
+        "missing": estimate.missing,
+        "seconds": round(estimate.seconds, 1),
+        "megabytes": round(estimate.megabytes, 1),
+    }
+    if json:
+        show.as_json(record)
+        return
+    typer.echo(
+        f"{plan.folder}: {estimate.frames:,} frames, {estimate.missing:,} of them to make, "
+        f"in about {estimate.seconds:.0f} s and {estimate.megabytes:.0f} MB; nothing was written"
+    )
+
+
+def _say_summary(recipe: RenderRecipe, summary: Summary, json: bool) -> None:
+    frames = summary.manifest.frames
+    rate = summary.made / summary.seconds if summary.seconds else 0.0
+    record: dict[str, Any] = {
+        "folder": str(summary.folder),
+        "classes": list(summary.manifest.classes),
+        "frames": len(frames),
+        "made": summary.made,
+        "found": summary.found,
+        "seconds": round(summary.seconds, 2),
+        "frames_per_second": round(rate, 1),
+        "subpixel": sum(any("subpixel" in o.extra for o in f.objects or ()) for f in frames),
+    }
+    if json:
+        show.as_json(record)
+        return
+    objects = [o for f in frames for o in f.objects or ()]
+    rows = [
+        (
+            c,
+            sum(any(o.class_name == c for o in f.objects or ()) for f in frames),
+            sum(o.class_name == c for o in objects),
+            sum(o.class_name == c and o.box_xyxy is not None for o in objects),
+        )
+        for c in summary.manifest.classes
+    ]
+    show.table(f"{summary.folder}", ("class", "frames", "objects", "boxes"), rows)
+    made = f"{summary.made:,} frames made in {summary.seconds:.1f} s ({rate:.1f} a second)"
+    typer.echo(f"{made}, {summary.found:,} were there; every label proven against the geometry")
+    if record["subpixel"]:
+        typer.echo(f"{record['subpixel']:,} frames show matter thinner than a pixel (subpixel)")
+    typer.echo(f"next: vqc inspect {summary.folder}")

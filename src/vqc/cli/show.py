@@ -1,0 +1,80 @@
+"""What the commands share in talking to a person: tables, progress, JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import typer
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table on standard output; columns whose cells are numbers are set to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for number, column in enumerate(columns):
+        numeric = all(isinstance(row[number], int | float) for row in rows)
+        grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(f"{v:,}" if isinstance(v, int | float) else str(v) for v in row))
+    width = None if os.isatty(1) else 160
+    Console(width=width, highlight=False, markup=False, emoji=False).print(grid)
+
+
+def as_json(record: Any) -> None:
+    """One JSON object on standard output, for scripts."""
+    typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+
+
+def notes(lines: Sequence[str]) -> None:
+    """Remarks on standard error."""
+    for line in lines:
+        typer.echo(f"note: {line}", err=True)
+
+
+@contextlib.contextmanager
+def progress(what: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error with rate and time left; gives `update(done, total)`."""
+    if quiet:
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        refresh_per_second=4,
+    )
+    with bar:
+        task = bar.add_task(what, total=None, state="starting", start=False)
+        started: list[tuple[float, int]] = []
+
+        def update(done: int, total: int) -> None:
+            now = bar.get_time()
+            if not started:
+                bar.start_task(task)
+                started.append((now, done))
+            begun, found = started[0]
+            rate = (done - found) / (now - begun) if done > found and now > begun else 0.0
+            left = f", {rate:.1f}/s, {_clock((total - done) / rate)} left" if rate else ""
+            bar.update(
+                task, completed=done, total=total, state=f"{done:,}/{total:,} {unit}{left}"
+            )
+
+        yield update
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,52 @@
+"""Every error that vqc raises for something its user can mend.
+
+    VqcError
+    ├── InputError         a file, folder or option given by the user is not usable
+    │   └── CadError       a STEP file cannot be read or holds no geometry
+    ├── RecipeError        the folder holds a set made by another recipe
+    ├── ManifestError      a manifest breaks the contract of docs/format.md
+    ├── LabelError         a label does not agree with the geometry it was drawn from
+    ├── IncompleteError    some frames were set aside; the rest is finished
+    └── OutputError        the place to write to is missing, full or forbidden
+
+A message says what, where, what was expected, what was found, and what to do. The
+command line prints it without a traceback and exits with `exit_code`.
+"""
+
+
+class VqcError(Exception):
+    """Base of all vqc errors; `exit_code` is what the command line exits with."""
+
+    exit_code = 2
+
+
+class InputError(VqcError):
+    """A file, folder or option given by the user cannot be used."""
+
+
+class CadError(InputError):
+    """A STEP file cannot be read, or there is no geometry in it."""
+
+
+class RecipeError(VqcError):
+    """The folder holds a set that another recipe made."""
+
+
+class ManifestError(VqcError):
+    """A manifest, or a folder described by one, breaks the contract of docs/format.md."""
+
+
+class LabelError(VqcError):
+    """A label disagrees with the geometry that it was drawn from."""
+
+    exit_code = 1
+
+
+class IncompleteError(VqcError):
+    """Some frames could not be made and were set aside; everything else is finished."""
+
+    exit_code = 1
+
+
+class OutputError(VqcError):
+    """The place to write to is missing, full or forbidden."""

@@ -1,0 +1,228 @@
+"""One view → the files of one frame and its record: what a render worker does.
+
+Files are written under a temporary name and renamed, so a frame is whole or absent. Two
+workers that make the same frame write the same bytes, so it does not matter who is last.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vqc.annotate import annotate
+from vqc.cad import read_step
+from vqc.errors import InputError, LabelError, OutputError
+from vqc.formats import yolo
+from vqc.geometry import distance_for_fill, intrinsics_from_fov
+from vqc.manifest import frame_to_json
+from vqc.phash import phash
+from vqc.recipe import RenderRecipe, Source
+from vqc.render import Renderer
+from vqc.scene import LabelledScene, build_scene
+from vqc.types import Assembly, ByteArray, CameraPose, Frame, Intrinsics, Layers, Scene, View
+from vqc.views import Angles
+
+SCRATCH = ".partial"
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every worker of a job knows; picklable.
+
+    paths: where each source's STEP file lies on this machine, by source key.
+    threads: how many threads software OpenGL may use in each worker.
+    """
+
+    folder: Path
+    recipe: RenderRecipe
+    classes: tuple[str, ...]
+    paths: Mapping[str, Path]
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One frame to make: which source, which view."""
+
+    source: int
+    index: int
+    angles: Angles
+
+
+def image_path(source: Source, index: int, suffix: str) -> str:
+    """`images/qf/000/qf_000017.jpg`: a thousand frames a folder."""
+    return f"images/{source.key}/{index // 1000:03d}/{source.key}_{index:06d}.{suffix}"
+
+
+def scene_of(recipe: RenderRecipe, source: Source, assembly: Assembly) -> LabelledScene:
+    """The scene that a source's frames show."""
+    picture = recipe.picture
+    return build_scene(
+        assembly,
+        source.class_name,
+        recipe.labels,
+        up=picture.up,
+        background=picture.background,
+        grey=picture.color == "grey",
+    )
+
+
+def intrinsics_of(recipe: RenderRecipe) -> Intrinsics:
+    """The camera of a set; rounded as the manifest records it."""
+    picture = recipe.picture
+    exact = intrinsics_from_fov(picture.fov_deg, picture.width, picture.height)
+    return replace(exact, fx=round(exact.fx, 6), fy=round(exact.fy, 6))
+
+
+def read_source(recipe: RenderRecipe, source: Source, path: Path) -> Assembly:
+    """The source's assembly; raises InputError where the file is no longer the recipe's."""
+    assembly = read_step(path, recipe.mesh)
+    if assembly.sha256 != source.sha256:
+        raise InputError(
+            f"{path} changed: the recipe has sha256 {source.sha256[:12]}…, the file "
+            f"{assembly.sha256[:12]}…; put the old file back, or render it under another --name"
+        )
+    return assembly
+
+
+class FrameMaker:
+    """Makes frames of one plan, one after another; keeps the last source's window open."""
+
+    def __init__(self, plan: Plan) -> None:
+        import cv2
+
+        os.environ.setdefault("LP_NUM_THREADS", str(plan.threads))  # read when OpenGL starts
+        cv2.setNumThreads(1)
+        self._plan = plan
+        self._intrinsics = intrinsics_of(plan.recipe)
+        self._source: int | None = None
+        self._renderer: Renderer
+        self._scene: Scene
+        self._stamp = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+    def __call__(self, job: Job) -> str:
+        """Write the frame's files and return its line of the manifest."""
+        if job.source != self._source:
+            self._open(job.source)
+        source, picture = self._plan.recipe.sources[job.source], self._plan.recipe.picture
+        image = image_path(source, job.index, picture.format)
+        view = self._view(job)
+        layers = self._renderer.layers(view, picture.depth, picture.normals)
+        try:
+            objects = annotate(self._scene, view, layers, self._renderer, picture.masks)
+        except LabelError as error:
+            raise LabelError(f"{image} ({_angles_text(job.angles)}): {error}") from None
+        encoded = _encode(layers.rgb, picture.format)
+        self._write(image, encoded)
+        frame = Frame(
+            image=image,
+            sha256=hashlib.sha256(encoded).hexdigest(),
+            phash=phash(layers.rgb),
+            width=picture.width,
+            height=picture.height,
+            source="cad",
+            session=f"{source.key}-{source.sha256[:4]}",
+            condition=picture.condition,
+            seed=self._plan.recipe.seed,
+            view=_view_record(view),
+            objects=objects,
+            extra=self._write_layers(image, layers, source),
+        )
+        text = yolo.label_text(objects, self._plan.classes, picture.width, picture.height)
+        self._write(yolo.label_path(image), text.encode())
+        return frame_to_json(frame)
+
+    def _open(self, index: int) -> None:
+        if self._source is not None:
+            self._renderer.close()
+        recipe, source = self._plan.recipe, self._plan.recipe.sources[index]
+        assembly = read_source(recipe, source, self._plan.paths[source.key])
+        self._scene = scene_of(recipe, source, assembly).scene
+        size = (recipe.picture.width, recipe.picture.height)
+        self._renderer = Renderer(self._scene, *size, recipe.picture.aa)
+        self._source = index
+
+    def _view(self, job: Job) -> View:
+        distance = distance_for_fill(
+            self._scene.radius_mm, self._plan.recipe.picture.fill, self._intrinsics
+        )
+        x, y, z = self._scene.center_mm.tolist()
+        pose = CameraPose(*job.angles, round(distance, 6), (x, y, z))
+        return View(job.index, pose, self._intrinsics, self._plan.recipe.seed)
+
+    def _write_layers(self, image: str, layers: Layers, source: Source) -> dict[str, Any]:
+        """Depth and normals as PNG beside the images; the fields that name them."""
+        fields = {}
+        stem = image.removeprefix("images/").rsplit(".", 1)[0]
+        if layers.depth_mm is not None and source.depth_mm_per_unit is not None:
+            units = np.round(layers.depth_mm / source.depth_mm_per_unit).astype(np.uint16)
+            fields["depth"] = (f"depth/{stem}.png", _encode(units, "png"))
+        if layers.normal is not None:
+            fields["normals"] = (f"normals/{stem}.png", _encode(layers.normal, "png"))
+        extra: dict[str, Any] = {}
+        for key, (path, encoded) in fields.items():
+            self._write(path, encoded)
+            extra |= {key: path, f"{key}_sha256": hashlib.sha256(encoded).hexdigest()}
+        return extra
+
+    def _write(self, relative: str, content: bytes) -> None:
+        """Write beside, then rename; the folders are made as they are needed."""
+        target = self._plan.folder / relative
+        temporary = self._plan.folder / SCRATCH / self._stamp
+        try:
+            try:
+                temporary.write_bytes(content)
+                os.replace(temporary, target)
+            except FileNotFoundError:  # a folder is not there yet, or another command tidied up
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(content)
+                os.replace(temporary, target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise cannot_write(target, error) from None
+
+
+def cannot_write(where: Path, error: OSError) -> OutputError:
+    """The same words for every place that writes."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    advice = "free some space" if full else "check the place and its permissions"
+    return OutputError(
+        f"{where}: cannot be written: {error.strerror or error}; "
+        f"{advice} and give the same command again: it goes on where it stopped"
+    )
+
+
+def _encode(picture: ByteArray | np.ndarray[Any, Any], suffix: str) -> bytes:
+    """An (H, W, 3) RGB or (H, W) picture as a file's bytes."""
+    import cv2
+
+    pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == "jpg" else []
+    _, encoded = cv2.imencode(f".{suffix}", pixels, options)
+    return bytes(encoded)
+
+
+def _view_record(view: View) -> dict[str, Any]:
+    pose, k = view.pose, view.intrinsics
+    return {
+        "azimuth_deg": pose.azimuth_deg,
+        "elevation_deg": pose.elevation_deg,
+        "tilt_deg": pose.tilt_deg,
+        "distance_mm": pose.distance_mm,
+        "intrinsics": [k.fx, k.fy, k.cx, k.cy],
+        "distortion": None,
+    }
+
+
+def _angles_text(angles: Angles) -> str:
+    return "azimuth {:g}°, elevation {:g}°, tilt {:g}°".format(*angles)

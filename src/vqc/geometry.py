@@ -1,0 +1,125 @@
+"""Camera pose ↔ matrices, projection, box arithmetic: pure functions on NumPy arrays.
+
+Camera axes are OpenCV's: x right, y down, z forward. Pixel (i, j) covers
+[i, i+1) × [j, j+1), so a centred principal point is (W/2, H/2).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqc.types import Box, CameraPose, FloatArray, Intrinsics, Silhouette
+
+
+def intrinsics_from_fov(fov_deg: float, width: int, height: int) -> Intrinsics:
+    """Square pixels, centred principal point; `fov_deg` spans the frame's height."""
+    focal = height / (2.0 * math.tan(math.radians(fov_deg) / 2.0))
+    return Intrinsics(focal, focal, width / 2.0, height / 2.0, width, height)
+
+
+def world2cam(pose: CameraPose) -> FloatArray:
+    """(4, 4) matrix from world to camera axes.
+
+    The view-up at elevation ±90 is the limit for the same azimuth, so the camera
+    never flips on its way over a pole.
+    """
+    azimuth, elevation, tilt = (
+        math.radians(a) for a in (pose.azimuth_deg, pose.elevation_deg, pose.tilt_deg)
+    )
+    ca, sa = math.cos(azimuth), math.sin(azimuth)
+    ce, se = math.cos(elevation), math.sin(elevation)
+    outward = np.array([ce * ca, ce * sa, se])
+    right = np.array([-sa, ca, 0.0])
+    down = np.array([se * ca, se * sa, -ce])
+    ct, st = math.cos(tilt), math.sin(tilt)
+    rotation = np.stack([ct * right + st * down, -st * right + ct * down, -outward])
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation
+    matrix[:3, 3] = -rotation @ (np.asarray(pose.target_mm) + pose.distance_mm * outward)
+    return matrix
+
+
+def distance_for_fill(radius_mm: float, fill: float, intrinsics: Intrinsics) -> float:
+    """Distance at which a centred sphere's outline is `fill` × the frame's shorter side wide."""
+    outline_px = fill * min(intrinsics.width, intrinsics.height) / 2.0
+    focal = min(intrinsics.fx, intrinsics.fy)
+    return radius_mm * math.hypot(1.0, focal / outline_px)
+
+
+def transform(matrix: FloatArray, points: FloatArray) -> FloatArray:
+    """Apply a (4, 4) affine matrix to (N, 3) points."""
+    moved: FloatArray = points @ matrix[:3, :3].T + matrix[:3, 3]
+    return moved
+
+
+def project(points_cam: FloatArray, intrinsics: Intrinsics) -> FloatArray:
+    """(N, 3) points in camera axes, all in front of it → (N, 2) pixels."""
+    x, y, z = points_cam.T
+    u = intrinsics.fx * x / z + intrinsics.cx
+    v = intrinsics.fy * y / z + intrinsics.cy
+    return np.stack([u, v], axis=1)
+
+
+def crop(
+    intrinsics: Intrinsics, x0: int, y0: int, width: int, height: int, zoom: int
+) -> Intrinsics:
+    """The camera that sees only that part of the frame, `zoom` times larger."""
+    return Intrinsics(
+        intrinsics.fx * zoom,
+        intrinsics.fy * zoom,
+        (intrinsics.cx - x0) * zoom,
+        (intrinsics.cy - y0) * zoom,
+        width * zoom,
+        height * zoom,
+    )
+
+
+def bounding_sphere(points: FloatArray) -> tuple[FloatArray, float]:
+    """Centre (3,) and radius of a sphere around (N, 3) points.
+
+    Ritter's method ("An efficient bounding sphere", Graphics Gems, 1990): encloses every
+    point, at most a few per cent wider than the smallest such sphere.
+    """
+    start = points[np.argmin(points[:, 0])]
+    a = points[np.argmax(((points - start) ** 2).sum(1))]
+    b = points[np.argmax(((points - a) ** 2).sum(1))]
+    center, radius = (a + b) / 2.0, float(np.linalg.norm(b - a)) / 2.0
+    for _ in range(64):
+        gaps = np.linalg.norm(points - center, axis=1)
+        far = int(np.argmax(gaps))
+        if gaps[far] <= radius * (1 + 1e-12):
+            break
+        grown = (radius + gaps[far]) / 2.0
+        center = center + (points[far] - center) * (1.0 - grown / gaps[far])
+        radius = grown
+    return center, float(np.linalg.norm(points - center, axis=1).max())
+
+
+def box_of_points(pixels: FloatArray) -> Box:
+    """Tight box around (N, 2) pixel positions."""
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def silhouette(mask: NDArray[np.bool_], x0: int = 0, y0: int = 0) -> Silhouette:
+    """Count and box of an (H, W) mask whose upper left pixel is (x0, y0)."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return Silhouette(0, None)
+    left, top = float(x0 + cols[0]), float(y0 + rows[0])
+    box = (left, top, float(x0 + cols[-1] + 1), float(y0 + rows[-1] + 1))
+    return Silhouette(int(np.count_nonzero(mask)), box)
+
+
+def clip_box(box: Box, width: int, height: int) -> Box | None:
+    """The part of a box inside the frame; None where nothing of it is."""
+    x0, y0 = max(box[0], 0.0), max(box[1], 0.0)
+    x1, y1 = min(box[2], float(width)), min(box[3], float(height))
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
+def boxes_overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -1,0 +1,173 @@
+"""What is in a set: figures about its frames and boxes, and a contact sheet to look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vqc.errors import InputError, OutputError
+from vqc.types import Frame, Manifest
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+    from vqc.types import Annotation
+
+THUMBNAIL_PX = 400
+PALETTE = ("#e6194b", "#0072b2", "#009e73", "#d55e00", "#7b3fbf", "#b58900", "#00838f", "#c2185b")
+NO_BOX = "no box"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """Boxes of one class in one session.
+
+    frames: frames that show it. boxes: visible boxes. side: root of the box's area ÷ root of
+    the frame's, as least, middle and largest. centre: middle of the box centres, x and y, as
+    shares of the frame. visibility: the middle one; None where unknown.
+    """
+
+    class_name: str
+    session: str
+    frames: int
+    boxes: int
+    side: tuple[float, float, float] | None
+    centre: tuple[float, float] | None
+    visibility: float | None
+
+
+def rows(manifest: Manifest) -> list[ClassRow]:
+    """One row for every class and session in which it occurs."""
+    groups: dict[tuple[str, str], list[tuple[Frame, Annotation]]] = {}
+    for frame in manifest.frames:
+        for note in frame.objects or ():
+            groups.setdefault((note.class_name, frame.session), []).append((frame, note))
+    return [_row(*key, groups[key]) for key in sorted(groups)]
+
+
+def counts(manifest: Manifest) -> dict[str, int]:
+    """Frames in all, backgrounds, frames that nobody labelled, frames of which no box shows."""
+    return {
+        "frames": len(manifest.frames),
+        "backgrounds": sum(f.objects == () for f in manifest.frames),
+        "unlabelled": sum(f.objects is None for f in manifest.frames),
+        NO_BOX: sum(
+            bool(f.objects) and all(o.box_xyxy is None for o in f.objects or ())
+            for f in manifest.frames
+        ),
+    }
+
+
+def contact_sheet(folder: Path, manifest: Manifest, count: int, out: Path) -> Path:
+    """Write `count` evenly chosen frames with boxes, classes and visibility as one PNG.
+
+    Raises InputError where an image cannot be opened, OutputError where the sheet cannot be
+    written.
+    """
+    from PIL import Image
+
+    chosen = choose(manifest.frames, count)
+    if not chosen:
+        raise InputError(f"{folder}: the set holds no frame to show")
+    tiles = [_tile(folder, frame, manifest.classes) for frame in chosen]
+    columns = min(len(tiles), max(1, round((len(tiles) * 1.5) ** 0.5)))
+    width, height = max(t.width for t in tiles), max(t.height for t in tiles)
+    lines = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * (width + 6) + 6, lines * (height + 6) + 6), "#d0d0d0")
+    for k, tile in enumerate(tiles):
+        sheet.paste(tile, (6 + k % columns * (width + 6), 6 + k // columns * (height + 6)))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(out, format="PNG")
+    except OSError as error:
+        raise OutputError(f"{out}: the sheet cannot be written: {error}; use --out") from None
+    return out
+
+
+def choose(frames: Sequence[Frame], count: int) -> list[Frame]:
+    """Up to `count` frames, as many of each group of classes, evenly spaced within each."""
+    groups: dict[tuple[str, ...], list[Frame]] = {}
+    for frame in frames:
+        key = tuple(sorted({o.class_name for o in frame.objects or ()}))
+        groups.setdefault(key, []).append(frame)
+    shares = Counter(k % len(groups) for k in range(count)) if groups else Counter()
+    chosen = []
+    for number, key in enumerate(sorted(groups)):
+        members, share = groups[key], min(shares[number], len(groups[key]))
+        # Not a divisor of common sweep lengths, so that azimuth and elevation both vary.
+        chosen += [members[int((k + 0.5) * len(members) / share)] for k in range(share)]
+    return chosen
+
+
+def _row(class_name: str, session: str, found: list[tuple[Frame, Annotation]]) -> ClassRow:
+    boxes, sizes = [], []
+    for frame, note in found:
+        if note.box_xyxy is not None:
+            boxes.append(note.box_xyxy)
+            sizes.append((frame.width, frame.height))
+    visible = [n.visibility for _, n in found if n.visibility is not None]
+    side = centre = None
+    if boxes:
+        box, size = np.array(boxes), np.array(sizes, dtype=np.float64)
+        share = np.sqrt(np.prod((box[:, 2:] - box[:, :2]) / size, axis=1))
+        low, middle, high = np.percentile(share, (0, 50, 100)).round(3).tolist()
+        x, y = np.median((box[:, 2:] + box[:, :2]) / 2 / size, axis=0).round(3).tolist()
+        side, centre = (low, middle, high), (x, y)
+    return ClassRow(
+        class_name,
+        session,
+        len({frame.image for frame, _ in found}),
+        len(boxes),
+        side,
+        centre,
+        round(float(np.median(visible)), 3) if visible else None,
+    )
+
+
+def _tile(folder: Path, frame: Frame, classes: Sequence[str]) -> Image.Image:
+    from PIL import Image, ImageDraw, ImageFont
+
+    try:
+        with Image.open(folder / frame.image) as opened:
+            picture = opened.convert("RGB")
+    except OSError as error:
+        raise InputError(f"{folder / frame.image}: {error}; check the set: vqc verify") from None
+    scale = THUMBNAIL_PX / picture.width
+    picture = picture.resize((THUMBNAIL_PX, max(1, round(picture.height * scale))))
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(13)
+    for note in frame.objects or ():
+        if note.box_xyxy is not None:
+            colour = PALETTE[classes.index(note.class_name) % len(PALETTE)]
+            _draw_box(draw, [v * scale for v in note.box_xyxy], colour)
+            text = note.class_name
+            if note.visibility is not None and note.visibility < 0.9995:
+                text += f" {note.visibility:.0%} visible"
+            _draw_text(
+                draw, (note.box_xyxy[0] * scale, note.box_xyxy[1] * scale - 16), text, colour, font
+            )
+    caption = frame.image.rsplit("/", 1)[-1]
+    if not frame.objects:
+        caption += "  (nobody labelled it)" if frame.objects is None else "  (background)"
+    _draw_text(draw, (2, picture.height - 17), caption, "#404040", font)
+    return picture
+
+
+def _draw_box(draw: ImageDraw.ImageDraw, box: list[float], colour: str) -> None:
+    """Outside of the half-open box, so that no pixel of the object is hidden."""
+    x0, y0, x1, y1 = (round(v) for v in box)
+    draw.rectangle((x0 - 1, y0 - 1, max(x1, x0), max(y1, y0)), outline=colour)
+
+
+def _draw_text(
+    draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, colour: str, font: object
+) -> None:
+    left, top = max(at[0], 1.0), max(at[1], 1.0)
+    right = draw.textlength(text, font=font)  # type: ignore[arg-type]
+    draw.rectangle((left - 1, top, left + right + 3, top + 16), fill=colour)
+    draw.text((left + 1, top), text, fill="white", font=font)  # type: ignore[arg-type]

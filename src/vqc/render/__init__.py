@@ -1,0 +1,231 @@
+"""Scene + view → layers.
+
+One window serves every view of a scene. Anti-aliasing is plain supersampling: all n × n
+samples of a pixel are shaded, which on a software renderer costs half of what multisampling
+does. Only the part of the frame that the scene can touch is drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqc.geometry import (
+    box_of_points,
+    boxes_overlap,
+    crop,
+    project,
+    silhouette,
+    transform,
+    world2cam,
+)
+from vqc.render import mesh
+from vqc.render.canvas import Canvas
+from vqc.types import (
+    Box,
+    ByteArray,
+    CameraPose,
+    FloatArray,
+    Intrinsics,
+    Layers,
+    Scene,
+    Silhouette,
+    View,
+)
+
+UNLABELLED_CODE = 0xFFFFFF
+
+
+class Renderer:
+    """Draws one scene from any number of views of one frame size.
+
+    aa: samples a pixel along each axis; with 1 each pixel is sampled at its centre. A pixel
+    belongs to an instance where at least half of its samples do. Depth and normals are
+    always sampled at pixel centres.
+    Raises VqcError where this machine offers no off-screen OpenGL.
+    """
+
+    def __init__(self, scene: Scene, width: int, height: int, aa: int = 2) -> None:
+        self._scene, self._aa = scene, aa
+        self._count = len(scene.labelled)
+        self._alone = self._count == len(scene.instances) == 1
+        self._meshes = [mesh.merge([i], scene.center_mm, scene.grey) for i in scene.instances]
+        self._hulls = [mesh.hull_points(m.vertices[np.unique(m.faces)]) for m in self._meshes]
+        self._backdrop = np.full((height, width, 3), scene.background, np.uint8)
+        self._canvas = Canvas(width * aa, height * aa, scene.background)
+
+    @property
+    def capabilities(self) -> str:
+        """What OpenGL says of itself, a line each: vendor, renderer, version …"""
+        return self._canvas.capabilities
+
+    def close(self) -> None:
+        """Free the window."""
+        self._canvas.close()
+
+    def outline_px(self, view: View, instance: int) -> FloatArray:
+        """(N, 2) pixel positions of the points that span an instance's outline, hidden or not."""
+        return project(transform(self._world2cam(view), self._hulls[instance - 1]), view.intrinsics)
+
+    def triangles_px(self, view: View, instance: int) -> FloatArray:
+        """(F, 3, 2) pixel positions of the corners of an instance's triangles."""
+        solid = self._meshes[instance - 1]
+        pixels = project(transform(self._world2cam(view), solid.vertices), view.intrinsics)
+        corners: FloatArray = pixels[solid.faces]
+        return corners
+
+    def layers(self, view: View, depth: bool = False, normals: bool = False) -> Layers:
+        """All that is asked for about one view."""
+        import cv2
+
+        k = view.intrinsics
+        boxes = [box_of_points(self.outline_px(view, i + 1)) for i in range(len(self._hulls))]
+        rgb = self._backdrop.copy()
+        ids = np.zeros((k.height, k.width), np.int32)
+        depth_mm = np.zeros((k.height, k.width), np.float32) if depth else None
+        normal = np.zeros((k.height, k.width, 3), np.uint8) if normals else None
+        x0, y0, x1, y1 = _touched(boxes, k)
+        if x1 > x0 and y1 > y0:
+            inside = (slice(y0, y1), slice(x0, x1))
+            part = crop(k, x0, y0, x1 - x0, y1 - y0, 1)
+            picture = _average(self._draw("lit", view, _finer(part, self._aa)), self._aa)
+            rgb[inside] = cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB)
+            ids[inside] = picture[..., 3] >= 128 if self._alone else self._ids(view, part)
+            if depth_mm is not None:
+                depth_mm[inside] = self._depth(view, part)
+            if normal is not None:
+                drawn = self._draw("normals", view, part)
+                normal[inside] = np.where(drawn[..., 3:] > 0, drawn[..., :3], 0)
+        return Layers(rgb, ids, self._silhouettes(view, ids, boxes), depth_mm, normal)
+
+    def coverage(
+        self, view: View, instance: int, region: tuple[int, int, int, int], zoom: int
+    ) -> NDArray[np.bool_]:
+        """Which cells of a region of the pixel grid an instance covers when drawn alone.
+
+        region: x0, y0, x1, y1 in whole pixels, inside the frame or not. Every pixel is
+        divided into zoom × zoom cells, each sampled at its centre.
+        """
+        x0, y0, x1, y1 = region
+        cells = crop(view.intrinsics, x0, y0, x1 - x0, y1 - y0, zoom)
+        covered = np.zeros((cells.height, cells.width), np.bool_)
+        for top in range(0, cells.height, self._canvas.height):
+            for left in range(0, cells.width, self._canvas.width):
+                width = min(self._canvas.width, cells.width - left)
+                height = min(self._canvas.height, cells.height - top)
+                tile = crop(cells, left, top, width, height, 1)
+                drawn = self._draw("ids", view, tile, only=instance)
+                covered[top : top + height, left : left + width] = drawn[..., 3] > 0
+        return covered
+
+    def _silhouettes(
+        self, view: View, ids: NDArray[np.int32], boxes: list[Box]
+    ) -> tuple[Silhouette, ...]:
+        """Every labelled instance as if alone; one that stands clear of the rest already is."""
+        height, width = ids.shape
+        found = []
+        for i, (x0, y0, x1, y1) in enumerate(boxes[: self._count]):
+            whole = x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height
+            if whole and not any(boxes_overlap(boxes[i], b) for j, b in enumerate(boxes) if j != i):
+                found.append(silhouette(ids == i + 1))
+                continue
+            left, top = int(np.floor(x0)) - 1, int(np.floor(y0)) - 1
+            region = (left, top, int(np.ceil(x1)) + 1, int(np.ceil(y1)) + 1)
+            cells = self.coverage(view, i + 1, region, self._aa)
+            share = _average(cells.astype(np.uint8) * 255, self._aa)
+            found.append(silhouette(share >= 128, left, top))
+        return tuple(found)
+
+    def _ids(self, view: View, part: Intrinsics) -> NDArray[np.int32]:
+        codes = self._draw("ids", view, _finer(part, self._aa)).astype(np.int32)
+        ids = codes[..., 0] | codes[..., 1] << 8 | codes[..., 2] << 16
+        ids[ids == UNLABELLED_CODE] = -1
+        ids[codes[..., 3] == 0] = 0
+        return _most_frequent(ids, self._aa)
+
+    def _depth(self, view: View, part: Intrinsics) -> NDArray[np.float64]:
+        drawn = self._draw("lit", view, part)
+        z = self._canvas.z_mm(part.width, part.height, *self._clipping(view))
+        return np.where(drawn[..., 3] > 0, z, 0.0)
+
+    def _draw(
+        self, name: str, view: View, intrinsics: Intrinsics, only: int | None = None
+    ) -> ByteArray:
+        if not self._canvas.has_layer(name):
+            self._add_layer(name)
+        if name == "ids":
+            self._canvas.show(name, None if only is None else only - 1)
+        near, far = self._clipping(view)
+        return self._canvas.draw(name, self._world2cam(view), intrinsics, near, far)
+
+    def _add_layer(self, name: str) -> None:
+        if name == "ids":
+            codes = [
+                i + 1 if i < self._count else UNLABELLED_CODE for i in range(len(self._meshes))
+            ]
+            self._canvas.add_layer(name, self._meshes, "flat", codes)
+            return
+        merged = mesh.merge(self._scene.instances, self._scene.center_mm, self._scene.grey)
+        pieces = [merged.only(merged.closed), merged.only(~merged.closed)]
+        style = "lit" if name == "lit" else "normals"
+        self._canvas.add_layer(name, [p for p in pieces if len(p.faces)], style)  # type: ignore[arg-type]
+
+    def _world2cam(self, view: View) -> FloatArray:
+        """With the scene's centre as origin, so that 32-bit vertices keep their precision."""
+        target = np.asarray(view.pose.target_mm) - self._scene.center_mm
+        x, y, z = target.tolist()
+        pose: CameraPose = replace(view.pose, target_mm=(x, y, z))
+        return world2cam(pose)
+
+    def _clipping(self, view: View) -> tuple[float, float]:
+        depth, reach = float(self._world2cam(view)[2, 3]), self._scene.radius_mm * 1.001
+        return max(depth - reach, depth * 1e-3), depth + reach
+
+
+def _touched(boxes: list[Box], k: Intrinsics) -> tuple[int, int, int, int]:
+    """The whole pixels of the frame that any of the boxes can touch."""
+    low, high = np.floor(boxes).min(axis=0).astype(int), np.ceil(boxes).max(axis=0).astype(int)
+    return (
+        max(low[0] - 1, 0),
+        max(low[1] - 1, 0),
+        min(high[2] + 1, k.width),
+        min(high[3] + 1, k.height),
+    )
+
+
+def _finer(k: Intrinsics, aa: int) -> Intrinsics:
+    return crop(k, 0, 0, k.width, k.height, aa)
+
+
+def _average(samples: ByteArray, aa: int) -> ByteArray:
+    """Mean over aa × aa samples of every pixel, rounded."""
+    import cv2
+
+    if aa == 1:
+        return samples
+    height, width = samples.shape[0] // aa, samples.shape[1] // aa
+    mean: ByteArray = cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA)
+    return mean
+
+
+def _most_frequent(samples: NDArray[np.int32], aa: int) -> NDArray[np.int32]:
+    """The id that most of a pixel's samples carry; matter wins over as much background."""
+    if aa == 1:
+        return samples
+    height, width = samples.shape[0] // aa, samples.shape[1] // aa
+    cells = samples.reshape(height, aa, width, aa).swapaxes(1, 2).reshape(height, width, aa * aa)
+    ids: NDArray[np.int32] = cells[..., 0].copy()
+    mixed = (cells != cells[..., :1]).any(axis=2)
+    rows = np.sort(cells[mixed], axis=1)
+    best, best_run = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.int32)
+    run = np.zeros(len(rows), np.int32)
+    for s in range(aa * aa):
+        same = rows[:, s] == rows[:, s - 1] if s else np.zeros(len(rows), np.bool_)
+        run = np.where(same, run + 1, 1)
+        better = (run > best_run) & (rows[:, s] != 0)
+        best, best_run = np.where(better, rows[:, s], best), np.where(better, run, best_run)
+    empty = (rows == 0).sum(axis=1) * 2 > aa * aa
+    ids[mixed] = np.where(empty, 0, best)
+    return ids

@@ -1,0 +1,222 @@
+"""One off-screen window, what can be drawn in it, and the bytes read back: all of VTK.
+
+Lighting is computed for each vertex and triangles are filled with the blend, because on a
+CPU the fragments are what costs. PyVista wraps the meshes; its Plotter is left out, since it
+takes longer to open than a hundred frames take to draw (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqc.errors import VqcError
+from vqc.render.mesh import Mesh
+from vqc.types import ByteArray, FloatArray, Intrinsics
+
+Style = Literal["lit", "normals", "flat"]
+
+# Where a closed surface is, its back is never seen and not drawn. Elsewhere both sides are,
+# each lit as if it faced the camera. The lights stand still in camera axes (x right, y up,
+# z backwards): a key light from the upper left, a fill light from the right, and a sky.
+_REPLACEMENTS: dict[Style, dict[tuple[str, str], str]] = {
+    "lit": {
+        ("vertex", "Normal::Dec"): "//VTK::Normal::Dec\nout vec2 shadeVS;\n",
+        ("vertex", "Normal::Impl"): """//VTK::Normal::Impl
+  vec3 n = normalize(normalMatrix * normalMC);
+  float key = dot(n, normalize(vec3(-0.45, 0.65, 0.62)));
+  float fill = dot(n, normalize(vec3(0.75, -0.05, 0.66)));
+  vec4 gain = vec4(0.52, 0.24, 0.28, 0.16);
+  shadeVS.x = dot(gain, vec4(max(key, 0.0), max(fill, 0.0), 0.5 + 0.5 * n.y, 1.0));
+  shadeVS.y = dot(gain, vec4(max(-key, 0.0), max(-fill, 0.0), 0.5 - 0.5 * n.y, 1.0));
+""",
+        ("fragment", "Normal::Dec"): "in vec2 shadeVS;\n",
+        ("fragment", "Normal::Impl"): "\n",
+        ("fragment", "Light::Impl"): """
+  float shade = gl_FrontFacing ? shadeVS.x : shadeVS.y;
+  gl_FragData[0] = vec4(shade * diffuseColor, 1.0);
+""",
+    },
+    "normals": {
+        ("vertex", "Normal::Dec"): "//VTK::Normal::Dec\nout vec3 normalVS;\n",
+        ("vertex", "Normal::Impl"): """//VTK::Normal::Impl
+  normalVS = normalMatrix * normalMC;
+""",
+        ("fragment", "Normal::Dec"): "in vec3 normalVS;\n",
+        ("fragment", "Normal::Impl"): "\n",
+        ("fragment", "Light::Impl"): """
+  vec3 n = normalize(gl_FrontFacing ? normalVS : -normalVS);
+  gl_FragData[0] = vec4(vec3(n.x, -n.y, -n.z) * 0.5 + 0.5, 1.0);
+""",
+    },
+    "flat": {
+        ("fragment", "Normal::Dec"): "\n",
+        ("fragment", "Normal::Impl"): "\n",
+        ("fragment", "Light::Impl"): "\n  gl_FragData[0] = vec4(diffuseColor, 1.0);\n",
+    },
+}
+
+
+class Canvas:
+    """An off-screen window of fixed size; pictures up to that size are drawn in its corner.
+
+    Raises VqcError where this machine offers no off-screen OpenGL.
+    """
+
+    def __init__(self, width: int, height: int, background: tuple[int, int, int]) -> None:
+        self.width, self.height = width, height
+        self._background = background
+        self._window, self._messages = _open_window(width, height)
+        self._camera = _new_camera()
+        self._layers: dict[str, Any] = {}
+
+    @property
+    def capabilities(self) -> str:
+        """What OpenGL says of itself, a line each: vendor, renderer, version …"""
+        self._window.Render()
+        return str(self._window.ReportCapabilities())
+
+    def add_layer(
+        self, name: str, meshes: Sequence[Mesh], style: Style, codes: Sequence[int] | None = None
+    ) -> None:
+        """Meshes that are drawn together under a name; with `codes`, each in one flat colour."""
+        from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer
+
+        renderer = vtkRenderer()
+        renderer.SetAutomaticLightCreation(False)
+        renderer.AddLight(vtkLight())  # unused, but without one VTK withholds the normals
+        renderer.SetBackground(*(c / 255 for c in self._background))
+        renderer.SetBackgroundAlpha(0.0)
+        renderer.SetActiveCamera(self._camera)
+        for k, mesh in enumerate(meshes):
+            renderer.AddActor(_actor(mesh, style, None if codes is None else codes[k]))
+        self._window.AddRenderer(renderer)
+        self._layers[name] = renderer
+
+    def has_layer(self, name: str) -> bool:
+        return name in self._layers
+
+    def show(self, name: str, only: int | None) -> None:
+        """Draw just one mesh of a layer from now on; None draws all."""
+        for k, actor in enumerate(self._layers[name].GetActors()):
+            actor.SetVisibility(only is None or only == k)
+
+    def draw(
+        self, name: str, world2cam: FloatArray, intrinsics: Intrinsics, near: float, far: float
+    ) -> ByteArray:
+        """(H, W, 4) bytes, upper row first; alpha is 0 where nothing was drawn, else 255."""
+        from vtkmodules.util.numpy_support import vtk_to_numpy
+        from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
+
+        width, height = intrinsics.width, intrinsics.height
+        for other, renderer in self._layers.items():
+            renderer.SetDraw(other == name)
+        self._layers[name].SetViewport(0, 0, width / self.width, height / self.height)
+        self._aim(world2cam, intrinsics, near, far)
+        self._window.Render()
+        self._complain()
+        buffer = vtkUnsignedCharArray()
+        self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, buffer)
+        picture: ByteArray = vtk_to_numpy(buffer).reshape(height, width, 4)[::-1]
+        return picture
+
+    def z_mm(self, width: int, height: int, near: float, far: float) -> NDArray[np.float64]:
+        """(H, W) distance along the optical axis of what `draw` last drew."""
+        from vtkmodules.util.numpy_support import vtk_to_numpy
+        from vtkmodules.vtkCommonCore import vtkFloatArray
+
+        buffer = vtkFloatArray()
+        self._window.GetZbufferData(0, 0, width - 1, height - 1, buffer)
+        z_ndc = 2.0 * vtk_to_numpy(buffer).reshape(height, width)[::-1].astype(np.float64) - 1.0
+        z: NDArray[np.float64] = 2.0 * far * near / (far + near - z_ndc * (far - near))
+        return z
+
+    def close(self) -> None:
+        """Free the window and all that it holds."""
+        self._window.Finalize()
+
+    def _complain(self) -> None:
+        said = self._messages.GetOutput()
+        if "error" in said.lower():
+            raise VqcError(f"OpenGL cannot draw this: {said.strip()[-600:]}; see `vqc doctor`")
+
+    def _aim(self, world2cam: FloatArray, k: Intrinsics, near: float, far: float) -> None:
+        """Place the camera outright, and give it the pinhole's own projection matrix."""
+        _, down, forward = world2cam[:3, :3]
+        position = -world2cam[:3, :3].T @ world2cam[:3, 3]
+        reach = np.linalg.norm(position) or 1.0
+        self._camera.SetPosition(*position)
+        self._camera.SetFocalPoint(*(position + forward * reach))
+        self._camera.SetViewUp(*(-down))
+        self._camera.SetClippingRange(near, far)
+        rows = np.zeros((4, 4))
+        rows[0, 0], rows[0, 2] = 2 * k.fx / k.width, 1 - 2 * k.cx / k.width
+        rows[1, 1], rows[1, 2] = 2 * k.fy / k.height, 2 * k.cy / k.height - 1
+        rows[2, 2], rows[2, 3] = (far + near) / (near - far), 2 * far * near / (near - far)
+        rows[3, 2] = -1.0
+        matrix = self._camera.GetExplicitProjectionTransformMatrix()
+        matrix.DeepCopy(rows.ravel().tolist())
+        self._camera.Modified()
+
+
+def _open_window(width: int, height: int) -> tuple[Any, Any]:
+    """The window, and the sink that VTK's messages go to instead of the terminal."""
+    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (registers the OpenGL classes)
+    from vtkmodules.vtkCommonCore import vtkOutputWindow, vtkStringOutputWindow
+    from vtkmodules.vtkRenderingCore import vtkRenderWindow
+
+    messages = vtkStringOutputWindow()
+    vtkOutputWindow.SetInstance(messages)
+    window = vtkRenderWindow()
+    window.SetOffScreenRendering(True)
+    window.SetMultiSamples(0)
+    window.SetAlphaBitPlanes(True)
+    window.SetSize(width, height)
+    window.Initialize()
+    if not window.SupportsOpenGL():
+        raise VqcError(
+            "no off-screen OpenGL: neither EGL nor OSMesa could open a window; "
+            "`vqc doctor` says which library is missing and how to get it"
+        )
+    return window, messages
+
+
+def _new_camera() -> Any:
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+    from vtkmodules.vtkRenderingCore import vtkCamera
+
+    camera = vtkCamera()
+    camera.SetExplicitProjectionTransformMatrix(vtkMatrix4x4())
+    camera.SetUseExplicitProjectionTransformMatrix(True)
+    return camera
+
+
+def _actor(mesh: Mesh, style: Style, code: int | None) -> Any:
+    import pyvista
+    from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
+
+    data = pyvista.PolyData.from_regular_faces(mesh.vertices.astype(np.float32), mesh.faces)
+    data.point_data.active_normals = mesh.normals.astype(np.float32)
+    mapper = vtkPolyDataMapper()
+    mapper.SetInputData(data)
+    actor = vtkActor()
+    actor.SetMapper(mapper)
+    look = actor.GetProperty()
+    look.SetBackfaceCulling(bool(mesh.closed.all()))
+    if code is None:
+        data.point_data["rgb"] = mesh.rgb
+        data.point_data.active_scalars_name = "rgb"
+        mapper.SetScalarModeToUsePointData()
+    else:
+        mapper.ScalarVisibilityOff()
+        look.SetColor(*((code >> shift & 255) / 255 for shift in (0, 8, 16)))
+    shaders = actor.GetShaderProperty()
+    for (stage, mark), text in _REPLACEMENTS[style].items():
+        add = getattr(shaders, f"Add{stage.capitalize()}ShaderReplacement")
+        add(f"//VTK::{mark}", True, text, False)
+    return actor

@@ -1,0 +1,132 @@
+"""The triangles that are drawn: many placed parts → few NumPy arrays in one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqc.types import ByteArray, FloatArray, Instance, IntArray, Part
+
+GREY = (178, 178, 178)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mesh:
+    """Triangles ready to draw.
+
+    vertices: (V, 3) float64, relative to the scene's centre. normals: (V, 3) float64.
+    rgb: (V, 3) uint8. faces: (F, 3) int64. closed: (F,) bool, whether the triangle belongs
+    to a closed surface seen from outside only, so that its back never shows.
+    """
+
+    vertices: FloatArray
+    normals: FloatArray
+    rgb: ByteArray
+    faces: IntArray
+    closed: NDArray[np.bool_]
+
+    def only(self, faces: NDArray[np.bool_]) -> Mesh:
+        """The same vertices with some of the triangles."""
+        return Mesh(self.vertices, self.normals, self.rgb, self.faces[faces], self.closed[faces])
+
+
+def merge(instances: Sequence[Instance], center_mm: FloatArray, grey: bool) -> Mesh:
+    """All members of all instances as one mesh."""
+    pieces = []
+    ready: dict[int, tuple[Part, ByteArray, NDArray[np.bool_]]] = {}
+    for instance in instances:
+        for part, at in instance.members:
+            if id(part) not in ready:
+                flat = _colour_by_vertex(part)
+                ready[id(part)] = (*flat, np.full(len(flat[0].faces), is_closed(flat[0])))
+            pieces.append(_place(*ready[id(part)], at, center_mm, grey))
+    starts = np.cumsum([0] + [len(p.vertices) for p in pieces[:-1]])
+    return Mesh(
+        np.concatenate([p.vertices for p in pieces]),
+        np.concatenate([p.normals for p in pieces]),
+        np.concatenate([p.rgb for p in pieces]),
+        np.concatenate([p.faces + s for p, s in zip(pieces, starts, strict=True)]),
+        np.concatenate([p.closed for p in pieces]),
+    )
+
+
+def hull_points(vertices: FloatArray) -> FloatArray:
+    """The vertices of the convex hull: they span the outline from every side.
+
+    All vertices where there is no hull to speak of (fewer than four, or a flat shape).
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    if len(vertices) > 4:
+        try:
+            hull: FloatArray = vertices[ConvexHull(vertices).vertices]
+            return hull
+        except QhullError:
+            pass
+    return vertices
+
+
+def is_closed(part: Part) -> bool:
+    """Whether every connected piece is a closed surface whose normals point outwards.
+
+    Closed: each directed edge has exactly one partner that runs the other way, after
+    vertices at the same place are joined. Outwards: its signed volume is positive.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, same = np.unique(part.vertices_mm, axis=0, return_inverse=True)
+    faces = same.reshape(-1)[part.faces]
+    count = int(faces.max()) + 1
+    start, end = faces.ravel(), faces[:, [1, 2, 0]].ravel()
+    forward = np.sort(start * count + end)
+    if (forward[1:] == forward[:-1]).any():
+        return False
+    if not np.array_equal(forward, np.sort(end * count + start)):
+        return False
+    links = coo_array((np.ones(len(start), np.int8), (start, end)), shape=(count, count))
+    piece = connected_components(links, directed=False)[1][faces[:, 0]]
+    a, b, c = (part.vertices_mm - part.vertices_mm.mean(axis=0))[part.faces.T]
+    volume = np.bincount(piece, np.einsum("ij,ij->i", a, np.cross(b, c)))
+    return bool((volume > 0).all())
+
+
+def _colour_by_vertex(part: Part) -> tuple[Part, ByteArray]:
+    """The part with one colour a vertex; corners are split where two colours share one."""
+    rgb = np.empty((len(part.vertices_mm), 3), np.uint8)
+    rgb[part.faces] = part.face_rgba[:, None, :3]
+    if (rgb[part.faces] == part.face_rgba[:, None, :3]).all():
+        return part, rgb
+    corners = part.faces.ravel()
+    split = Part(
+        part.name,
+        part.vertices_mm[corners],
+        part.normals[corners],
+        np.arange(len(corners)).reshape(-1, 3),
+        part.face_rgba,
+        part.placements,
+    )
+    return split, np.repeat(part.face_rgba[:, :3], 3, axis=0)
+
+
+def _place(
+    part: Part,
+    rgb: ByteArray,
+    closed: NDArray[np.bool_],
+    at: FloatArray,
+    center_mm: FloatArray,
+    grey: bool,
+) -> Mesh:
+    linear = at[:3, :3]
+    normals = part.normals @ np.linalg.inv(linear)
+    mirrored = np.linalg.det(linear) < 0
+    return Mesh(
+        part.vertices_mm @ linear.T + (at[:3, 3] - center_mm),
+        normals,
+        np.broadcast_to(np.array(GREY, np.uint8), rgb.shape) if grey else rgb,
+        part.faces[:, ::-1] if mirrored else part.faces,
+        closed,
+    )

@@ -1,0 +1,61 @@
+"""Work for the engine's tests; it must be importable from a worker process."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import time
+from pathlib import Path
+
+from vqc.errors import LabelError
+
+
+def opener(kind: str, scratch: Path | None = None):
+    return functools.partial(_open, kind, scratch)
+
+
+def _open(kind: str, scratch: Path | None):
+    if kind == "cannot open":
+        raise LabelError("cannot open")
+    if kind == "dies at once":
+        os._exit(3)
+    return functools.partial(globals()[f"_{kind}"], scratch)
+
+
+def _square(scratch, item):
+    return item * item
+
+
+def _poison(scratch, item):
+    """Item 3 always kills its worker, item 5 only the first time."""
+    if item == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == 5 and not (scratch / "seen").exists():
+        (scratch / "seen").touch()
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return item
+
+
+def _raises(scratch, item):
+    if item == 2:
+        raise ValueError("two is not liked")
+    return item
+
+
+def _wrong_label(scratch, item):
+    if item == 2:
+        raise LabelError("frame 2 is wrong")
+    return item
+
+
+def _hangs(scratch, item):
+    if item == 1:
+        time.sleep(60)
+    return item
+
+
+def _slow(scratch, item):
+    (scratch / f"{os.getpid()}.pid").touch()
+    time.sleep(0.02)
+    return item
