@@ -166,12 +166,12 @@ def racetrack(m: Magnet, depth: float, x0: float, x1: float) -> cq.Workplane:
 
 def coil(m: Magnet) -> cq.Workplane:
     """Conductor layers, each as thick as the sector allows, with grooves between them."""
-    solid = cq.Workplane()
+    rings = cq.Workplane()
     for i in range(m.coil_layers):
         x = m.coil_from + i * m.layer
-        solid = solid.union(racetrack(m, m.depth(i), x + 0.6, x + m.layer - 0.6))
-        solid = solid.union(racetrack(m, m.depth(i) - 1.5, x, x + m.layer))
-    return solid
+        rings = rings.add(racetrack(m, m.depth(i), x + 0.6, x + m.layer - 0.6))
+        rings = rings.add(racetrack(m, m.depth(i) - 1.5, x, x + m.layer))
+    return rings.combine()
 
 
 def sector(m: Magnet, bolt: Part) -> Group:

@@ -1,4 +1,4 @@
-"""Make the sample parts: python cad_models/make_parts.py [--out DIR].
+"""Make the sample parts: python cad_models/make_parts.py [NAME ...] [--out DIR].
 
 Two quadrupole magnets, a sextupole and a plain bracket, as coloured STEP files in mm, z up.
 """
@@ -6,6 +6,8 @@ Two quadrupole magnets, a sextupole and a plain bracket, as coloured STEP files 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cadquery as cq
@@ -28,7 +30,7 @@ MAGNETS = (
     Magnet(
         name="sextupole_sd", poles=6, tilt_deg=30, bore=40, length=220, pole=18, coil_from=72,
         root=140, slot=158, back=196, side=212, coil_layers=6, coil_depth=40, coil_bend=4,
-        yoke_color="#2e7d4f", coil_color="#2b2b2e",
+        yoke_color="#2e7d4f", coil_color="#33312f",
     ),
 )  # fmt: skip
 
@@ -66,16 +68,23 @@ def bracket() -> Part:
 
 
 def main() -> None:
+    roots: dict[str, Callable[[], Part | Group]] = {"bracket": bracket}
+    roots |= {m.name: partial(magnet, m) for m in MAGNETS}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"only these of {', '.join(roots)}"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
-    out = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    roots: list[Part | Group] = [bracket(), *map(magnet, MAGNETS)]
-    for root in roots:
-        write_step(root, out / f"{root.name}.step")
-        print(out / f"{root.name}.step")
+    args = parser.parse_args()
+    if unknown := sorted(set(args.names) - set(roots)):
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(roots)}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in args.names or roots:
+        path = args.out / f"{name}.step"
+        write_step(roots[name](), path)
+        print(path)
 
 
 if __name__ == "__main__":

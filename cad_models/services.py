@@ -26,7 +26,7 @@ from shapes import (
 )
 from step_file import Group, Part
 
-BLACK, COPPER, CREAM, GREY, RUBBER = "#3a3d42", "#b87346", "#d9d0b4", "#7b8187", "#23262b"
+BLACK, COPPER, CREAM, GREY, RUBBER = "#565c66", "#b87346", "#d9d0b4", "#7b8187", "#23262b"
 SILVER, YELLOW, COLD, WARM = "#dfe3e6", "#e0b21b", "#2f6fb0", "#b4352f"
 TIE_BAR = 14.0
 """Thickness of the bars over the joints."""

@@ -147,7 +147,7 @@ def _colored(text: str, colors: dict[str, str]) -> str:
     """`text` with the colour of each product's solid."""
     number = max(int(n) for n in re.findall(r"^#(\d+) =", text, re.M)) + 1
     solid = re.compile(r"ADVANCED_BREP_SHAPE_REPRESENTATION\('',\(#\d+,(#\d+)\),(#\d+)\)")
-    styles = []
+    styles: list[str] = []
     for product in text.split(" = PRODUCT('")[1:]:
         if match := solid.search(product):
             color = colors[product.split("'")[0]]

@@ -73,7 +73,7 @@ system_packages() { # installs them where allowed; otherwise names each, and sto
     find_missing
     [ ${#names[@]} -eq 0 ] && return
     for name in "${names[@]}"; do say "missing: $name" >&2; done
-    fail "install what is missing$how, then run this again; on Debian and Ubuntu with" \
+    fail "install what is missing$how, then run this again; on Debian and Ubuntu (universe) with" \
         "  ${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends ${packages[*]}"
 }
 

@@ -99,12 +99,25 @@ def test_crop_and_zoom_move_pixels_linearly(x0, y0, zoom, x, y):
 
 
 @given(st.lists(st.tuples(*[st.floats(-100, 100)] * 3), min_size=1, max_size=40))
-def test_the_bounding_sphere_holds_every_point_and_is_not_much_too_wide(points):
+def test_the_bounding_sphere_holds_every_point(points):
     cloud = np.array(points)
     center, radius = bounding_sphere(cloud)
-    assert (np.linalg.norm(cloud - center, axis=1) <= radius + 1e-9).all()
-    widest = max(np.linalg.norm(cloud - p, axis=1).max() for p in cloud)
-    assert radius <= widest + 1e-9
+    assert (np.linalg.norm(cloud - center, axis=1) <= radius * (1 + 1e-9)).all()
+    box_half = np.linalg.norm(np.ptp(cloud, axis=0)) / 2
+    assert radius <= box_half * (1 + 1e-6) + 1e-9
+
+
+def test_the_bounding_sphere_is_the_smallest():
+    corners = np.array([[x, y, z] for x in (0, 4) for y in (0, 6) for z in (0, 12.0)])
+    center, radius = bounding_sphere(corners)
+    assert np.allclose(center, [2, 3, 6]) and radius == pytest.approx(7)
+    triangle = np.array([[0, 0, 0], [2, 0, 0], [1, 0.2, 0.0]])
+    assert bounding_sphere(triangle)[1] == pytest.approx(1)
+    rng = np.random.default_rng(3)
+    directions = rng.normal(size=(5000, 3))
+    ball = 3 * directions / np.linalg.norm(directions, axis=1, keepdims=True) + [5, 6, 7]
+    center, radius = bounding_sphere(ball)
+    assert np.allclose(center, [5, 6, 7], atol=0.01) and radius == pytest.approx(3, abs=0.01)
 
 
 def test_box_arithmetic():

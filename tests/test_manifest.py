@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from sets import render_set
+
+from vqc.contract import FRAME, HEADER, OBJECT
 from vqc.errors import InputError, ManifestError, OutputError
+from vqc.formats.yolo import label_text
 from vqc.manifest import (
     FILE_NAME,
     digest_of,
@@ -26,6 +29,7 @@ from vqc.manifest import (
 )
 from vqc.types import Annotation, Frame, Manifest, Parent
 
+DOCUMENT = Path(__file__).parents[1] / "docs" / "format.md"
 HEX64, HEX16 = "ab" * 32, "0123456789abcdef"
 PLAIN = Frame("images/a.jpg", HEX64, HEX16, 64, 48, "cad", "s1")
 BOX = Annotation("qf", box_xyxy=(1.0, 2.0, 30.0, 40.0))
@@ -380,3 +384,26 @@ def test_many_faults_are_counted_not_poured_out(tmp_path: Path) -> None:
     lines = str(caught.value).splitlines()
     assert len(lines) == 21
     assert lines[-1] == "... and 680 more faults"
+
+
+def test_the_documented_example_is_a_manifest(tmp_path: Path) -> None:
+    page = DOCUMENT.read_text()
+    example = page.split("```jsonl\n")[1].split("```")[0]
+    (tmp_path / FILE_NAME).write_text(example)
+    manifest = read_manifest(tmp_path)
+    lines = [header_to_json(manifest), *map(frame_to_json, manifest.frames)]
+    assert "".join(f"{line}\n" for line in lines) == example
+    render = manifest.frames[0]
+    assert render.objects is not None
+    labels = label_text(render.objects, manifest.classes, render.width, render.height)
+    assert page.split("```text\n")[1].split("```")[0] == labels
+
+
+@pytest.mark.parametrize(
+    ("title", "fields"), [("Header", HEADER), ("Frame", FRAME), ("Object", OBJECT)]
+)
+def test_every_field_is_documented_in_its_order(title: str, fields: dict[str, Any]) -> None:
+    table = DOCUMENT.read_text().split(f"### {title}\n")[1].split("\n#")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    documented = [name for row in rows for name in re.findall("`(.+?)`", row)]
+    assert [name for name in documented if name in fields] == list(fields)

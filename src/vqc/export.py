@@ -25,8 +25,8 @@ Format = Literal["yolo", "coco", "voc"]
 Note = Callable[[str], None]
 
 _LINKS: tuple[tuple[str, Callable[[Path, Path], object]], ...] = (
-    ("hard links", os.link),
-    ("symbolic links", os.symlink),
+    ("hard links", lambda source, target: target.hardlink_to(source)),
+    ("symbolic links", lambda source, target: target.symlink_to(source)),
     ("copies", shutil.copyfile),
 )
 _SHOWN = 5

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from vqc import __version__, engines
-from vqc.errors import IncompleteError, InputError, ManifestError, RecipeError
+from vqc.errors import IncompleteError, InputError, ManifestError
 from vqc.formats import yolo
 from vqc.frames import (
     SCRATCH,

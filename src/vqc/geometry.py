@@ -6,6 +6,7 @@ Camera axes are OpenCV's: x right, y down, z forward. Pixel (i, j) covers
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -78,24 +79,40 @@ def crop(
 
 
 def bounding_sphere(points: FloatArray) -> tuple[FloatArray, float]:
-    """Centre (3,) and radius of a sphere around (N, 3) points.
+    """Centre (3,) and radius of the smallest sphere around (N, 3) points.
 
-    Ritter's method ("An efficient bounding sphere", Graphics Gems, 1990): encloses every
-    point, at most a few per cent wider than the smallest such sphere.
+    Grows a support set by the farthest point until none is outside (the scheme of Gärtner,
+    "Fast and robust smallest enclosing balls", 1999, with the small problem by enumeration).
     """
-    start = points[np.argmin(points[:, 0])]
-    a = points[np.argmax(((points - start) ** 2).sum(1))]
-    b = points[np.argmax(((points - a) ** 2).sum(1))]
-    center, radius = (a + b) / 2.0, float(np.linalg.norm(b - a)) / 2.0
-    for _ in range(64):
+    support = points[:1]
+    center, radius = points[0], 0.0
+    for _ in range(1000):
         gaps = np.linalg.norm(points - center, axis=1)
         far = int(np.argmax(gaps))
-        if gaps[far] <= radius * (1 + 1e-12):
+        if gaps[far] <= radius * (1 + 1e-9):
             break
-        grown = (radius + gaps[far]) / 2.0
-        center = center + (points[far] - center) * (1.0 - grown / gaps[far])
+        support, center, grown = _smallest_ball(np.vstack([support, points[far]]))
+        if grown <= radius:  # only rounding is left
+            break
         radius = grown
     return center, float(np.linalg.norm(points - center, axis=1).max())
+
+
+def _smallest_ball(points: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """Support, centre and radius of the smallest sphere around at most five points."""
+    best = points, points.mean(axis=0), np.inf
+    for size in range(1, min(len(points), 4) + 1):
+        for chosen in itertools.combinations(range(len(points)), size):
+            corners = points[list(chosen)]
+            edges = corners[1:] - corners[0]
+            # Equally far from all corners, and in the plane that they span.
+            weights = np.linalg.lstsq(2 * edges @ edges.T, (edges**2).sum(axis=1), rcond=None)[0]
+            center = corners[0] + weights @ edges
+            reach = float(np.linalg.norm(corners - center, axis=1).max())
+            gaps = np.linalg.norm(points - center, axis=1)
+            if gaps.max() <= reach * (1 + 1e-9) and reach < best[2]:
+                best = corners, center, reach
+    return best
 
 
 def box_of_points(pixels: FloatArray) -> Box:

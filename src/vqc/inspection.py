@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 THUMBNAIL_PX = 400
 PALETTE = ("#e6194b", "#0072b2", "#009e73", "#d55e00", "#7b3fbf", "#b58900", "#00838f", "#c2185b")
 NO_BOX = "no box"
+NAMED_BOXES = 4
+"""A frame with more boxes than this shows them without names; colours tell the classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,12 @@ def contact_sheet(folder: Path, manifest: Manifest, count: int, out: Path) -> Pa
     columns = min(len(tiles), max(1, round((len(tiles) * 1.5) ** 0.5)))
     width, height = max(t.width for t in tiles), max(t.height for t in tiles)
     lines = -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * (width + 6) + 6, lines * (height + 6) + 6), "#d0d0d0")
+    legend = _legend(manifest.classes, columns * (width + 6) + 6)
+    sheet = Image.new("RGB", (legend.width, legend.height + lines * (height + 6) + 6), "#d0d0d0")
+    sheet.paste(legend, (0, 0))
     for k, tile in enumerate(tiles):
-        sheet.paste(tile, (6 + k % columns * (width + 6), 6 + k // columns * (height + 6)))
+        place = (6 + k % columns * (width + 6), legend.height + 6 + k // columns * (height + 6))
+        sheet.paste(tile, place)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(out, format="PNG")
@@ -141,21 +146,42 @@ def _tile(folder: Path, frame: Frame, classes: Sequence[str]) -> Image.Image:
     picture = picture.resize((THUMBNAIL_PX, max(1, round(picture.height * scale))))
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(13)
-    for note in frame.objects or ():
-        if note.box_xyxy is not None:
-            colour = PALETTE[classes.index(note.class_name) % len(PALETTE)]
-            _draw_box(draw, [v * scale for v in note.box_xyxy], colour)
-            text = note.class_name
-            if note.visibility is not None and note.visibility < 0.9995:
-                text += f" {note.visibility:.0%} visible"
-            _draw_text(
-                draw, (note.box_xyxy[0] * scale, note.box_xyxy[1] * scale - 16), text, colour, font
-            )
+    shown = [note for note in frame.objects or () if note.box_xyxy is not None]
+    for note in shown:
+        assert note.box_xyxy is not None
+        colour = PALETTE[classes.index(note.class_name) % len(PALETTE)]
+        _draw_box(draw, [v * scale for v in note.box_xyxy], colour)
+        if len(shown) <= NAMED_BOXES:
+            at = (note.box_xyxy[0] * scale, note.box_xyxy[1] * scale - 18)
+            _draw_text(draw, at, _title(note), colour, font)
     caption = frame.image.rsplit("/", 1)[-1]
     if not frame.objects:
         caption += "  (nobody labelled it)" if frame.objects is None else "  (background)"
     _draw_text(draw, (2, picture.height - 17), caption, "#404040", font)
     return picture
+
+
+def _title(note: Annotation) -> str:
+    if note.visibility is None:
+        return note.class_name
+    return f"{note.class_name} {note.visibility:.0%}"
+
+
+def _legend(classes: Sequence[str], width: int) -> Image.Image:
+    """The classes in their colours, as many lines as they need."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(14)
+    strip = Image.new("RGB", (width, 22 * (1 + len(classes) // 4)), "#d0d0d0")
+    draw = ImageDraw.Draw(strip)
+    x, y = 6.0, 3.0
+    for number, name in enumerate(classes):
+        length = draw.textlength(name, font=font) + 18
+        if x + length > width and x > 6:
+            x, y = 6.0, y + 22
+        _draw_text(draw, (x, y), name, PALETTE[number % len(PALETTE)], font)
+        x += length
+    return strip.crop((0, 0, width, int(y) + 19))
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: list[float], colour: str) -> None:

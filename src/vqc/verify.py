@@ -24,7 +24,7 @@ from vqc.types import Frame, Manifest
 
 CLASSES, RECIPE, DATA_YAML = "classes.txt", "recipe.yaml", "data.yaml"
 LAYERS = ("depth", "normals")
-IMAGE_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "WEBP")
+IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 
 Progress = Callable[[int, int], None]
 

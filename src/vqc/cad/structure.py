@@ -15,7 +15,7 @@ Rgba = tuple[int, int, int, int]
 _INVENTED_NAME = re.compile(
     r"\s*|=>\[.*|NONE|UNNAMED|ASSEMBLY|COMPOUND|COMPSOLID|SOLID|SHELL|FACE"
     r"|Open CASCADE STEP translator.*",
-    re.IGNORECASE | re.DOTALL,
+    re.DOTALL,
 )
 
 

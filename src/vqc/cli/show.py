@@ -67,9 +67,7 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int],
             begun, found = started[0]
             rate = (done - found) / (now - begun) if done > found and now > begun else 0.0
             left = f", {rate:.1f}/s, {_clock((total - done) / rate)} left" if rate else ""
-            bar.update(
-                task, completed=done, total=total, state=f"{done:,}/{total:,} {unit}{left}"
-            )
+            bar.update(task, completed=done, total=total, state=f"{done:,}/{total:,} {unit}{left}")
 
         yield update
 

@@ -1,0 +1,331 @@
+"""What this machine offers and what it lacks: in comes nothing, out come findings.
+
+Whatever can crash, hang or take long (OpenGL, EGL, compiled libraries, torch) is asked in a
+child process, so that a broken driver costs one line of the answer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+SYSTEM_LIBRARIES = {
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+}
+"""Loaded by OCP, OpenCV and VTK: file → Debian and Ubuntu package; scripts/setup.sh has it too."""
+
+PACKAGES = (
+    "vqc",
+    "vtk",
+    "pyvista",
+    "cadquery-ocp",
+    "cadquery",
+    "trimesh",
+    "numpy",
+    "opencv-python",
+    "torch",
+    "torchvision",
+    "ultralytics",
+)
+COMPILED = ("OCP.gp", "vtkmodules.vtkRenderingOpenGL2", "cv2")
+INSTALL = "bash scripts/setup.sh, or: pip install -c constraints.txt ."
+MIN_MEMORY_GB, MIN_DISK_GB = 4.0, 2.0
+PROBE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the answer.
+
+    ok: True where it serves, False where something must be done, None where it only informs.
+    remedy: how to get what is missing, or better; None where there is nothing to do.
+    """
+
+    name: str
+    value: str
+    ok: bool | None = None
+    remedy: str | None = None
+
+
+def examine() -> list[Finding]:
+    """Look at everything that vqc depends on; takes a few seconds, raises nothing."""
+    probes = ("probe_imports", "probe_gl", "probe_egl", "probe_torch")
+    with ThreadPoolExecutor() as pool:
+        answers = pool.map(lambda name: ask_child(f"vqc.doctor:{name}"), probes)
+        gpus = find_gpus()
+        missing = missing_libraries(SYSTEM_LIBRARIES)
+        imports, gl, egl, torch = answers
+    return [
+        on_platform(platform.system(), platform.machine()),
+        on_python(sys.version_info[:3]),
+        Finding("CPU cores", str(cpu_cores()), True),
+        on_memory(memory_gb()),
+        on_disk(shutil.disk_usage(Path.cwd()).free / 1e9),
+        *(on_package(name) for name in PACKAGES),
+        on_libraries(missing),
+        on_imports(imports),
+        on_gl(gl, gpus),
+        on_egl(egl),
+        Finding("GPUs", "; ".join(gpus) or "none found (nvidia-smi); the CPU does it all"),
+        on_torch(torch, gpus),
+        on_weights(os.environ.get("VQC_WEIGHTS")),
+    ]
+
+
+def healthy(findings: Iterable[Finding]) -> bool:
+    """Whether everything that vqc needs is there."""
+    return all(finding.ok is not False for finding in findings)
+
+
+# What was found, in words
+
+
+def on_platform(system: str, machine: str) -> Finding:
+    if system == "Linux":
+        return Finding("platform", f"Linux {machine}, {_distribution()}", True)
+    remedy = "vqc is made for Linux: use WSL 2 on Windows, a container or a Linux machine elsewhere"
+    return Finding("platform", f"{system} {machine}", False, remedy)
+
+
+def on_python(version: tuple[int, ...]) -> Finding:
+    text = ".".join(map(str, version))
+    if version >= (3, 11):
+        return Finding("Python", f"{text} ({sys.prefix})", True)
+    return Finding("Python", text, False, "vqc needs Python 3.11 or newer; then " + INSTALL)
+
+
+def on_memory(gigabytes: float | None) -> Finding:
+    if gigabytes is None:
+        return Finding("memory", "unknown")
+    enough = gigabytes >= MIN_MEMORY_GB
+    remedy = None if enough else f"{MIN_MEMORY_GB:.0f} GB or more; try fewer --jobs"
+    return Finding("memory", f"{gigabytes:.1f} GB", enough, remedy)
+
+
+def on_disk(gigabytes: float) -> Finding:
+    enough = gigabytes >= MIN_DISK_GB
+    remedy = None if enough else f"free {MIN_DISK_GB:.0f} GB or more, or write elsewhere with --out"
+    return Finding("free disk", f"{gigabytes:.1f} GB in {Path.cwd()}", enough, remedy)
+
+
+def on_package(name: str) -> Finding:
+    try:
+        return Finding(name, metadata.version(name), True)
+    except metadata.PackageNotFoundError:
+        return Finding(name, "not installed", False, INSTALL)
+
+
+def on_libraries(missing: Sequence[str]) -> Finding:
+    if not missing:
+        return Finding("system libraries", ", ".join(SYSTEM_LIBRARIES), True)
+    packages = " ".join(SYSTEM_LIBRARIES[name] for name in missing)
+    remedy = f"Debian, Ubuntu: apt-get install -y --no-install-recommends {packages} (as root)"
+    return Finding("system libraries", "missing: " + ", ".join(missing), False, remedy)
+
+
+def on_imports(answer: dict[str, Any]) -> Finding:
+    if "error" in answer:
+        return Finding("compiled libraries", answer["error"], False, INSTALL)
+    faults = [f"{name}: {fault}" for name, fault in answer.items() if fault]
+    if faults:
+        remedy = "install the system libraries above; if none is missing: " + INSTALL
+        return Finding("compiled libraries", "; ".join(faults), False, remedy)
+    return Finding("compiled libraries", ", ".join(answer) + " load", True)
+
+
+def on_gl(answer: dict[str, Any], gpus: Sequence[str]) -> Finding:
+    if "error" in answer:
+        remedy = "libegl1 and libgl1-mesa-dri render without a display (OSMesa: libosmesa6)"
+        return Finding("OpenGL", answer["error"], False, remedy)
+    value = f"{answer['window']}: {answer['renderer']}, OpenGL {answer['version']}"
+    if not (gpus and _is_software(answer["renderer"])):
+        return Finding("OpenGL", value, True)
+    remedy = (
+        "a GPU is here and OpenGL does not use it: install the driver's GL part (libnvidia-gl), in "
+        "containers set NVIDIA_DRIVER_CAPABILITIES=all; VTK_DEFAULT_EGL_DEVICE_INDEX picks a device"
+    )
+    return Finding("OpenGL", value + " (software)", None, remedy)
+
+
+def on_egl(answer: dict[str, Any]) -> Finding:
+    if "error" in answer:
+        return Finding("EGL devices", answer["error"], None, "apt-get install libegl1 (as root)")
+    devices = answer["devices"]
+    kinds = ["?" if d is None else f"CUDA {d}" if isinstance(d, int) else d for d in devices]
+    named = "; ".join(f"{index}: {kind}" for index, kind in enumerate(kinds))
+    return Finding("EGL devices", f"{len(devices)} ({named})" if devices else "0", None)
+
+
+def on_torch(answer: dict[str, Any], gpus: Sequence[str]) -> Finding:
+    if "error" in answer:
+        remedy = "torch and torchvision must be a pair: " + INSTALL
+        return Finding("torch device", answer["error"], False, remedy)
+    if answer["devices"]:
+        return Finding("torch device", "cuda: " + "; ".join(answer["devices"]), True)
+    remedy = None
+    if gpus:
+        remedy = f"a GPU is here and torch (CUDA {answer['cuda']}) does not see it: update its driver"
+    return Finding("torch device", "cpu", None if gpus else True, remedy)
+
+
+def on_weights(named: str | None) -> Finding:
+    folder = Path(named or "weights")
+    count = len(list(folder.glob("*.pt"))) if folder.is_dir() else 0
+    remedy = None if count else "put YOLO weights (*.pt) there, or name their folder by VQC_WEIGHTS"
+    return Finding("weights", f"{count} in {folder}{os.sep}", None, remedy)
+
+
+# What is there
+
+
+def cpu_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_gb() -> float | None:
+    """The machine's memory in GB; None where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def missing_libraries(names: Iterable[str]) -> list[str]:
+    """Those shared libraries that the loader cannot open."""
+    return [name for name in names if not _loads(name)]
+
+
+def find_gpus() -> list[str]:
+    """Name, memory and driver of each NVIDIA GPU, as nvidia-smi gives them."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+
+
+def ask_child(target: str, seconds: float = PROBE_SECONDS) -> dict[str, Any]:
+    """Call "module:function" in a new Python and return its dictionary.
+
+    A crash, a hang or an exception comes back as {"error": one line}.
+    """
+    module, function = target.split(":")
+    code = f"import json, {module} as m; print(); print(json.dumps(m.{function}()))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    command = [sys.executable, "-c", code]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"no answer within {seconds:g} s"}
+    if done.returncode < 0:
+        return {"error": f"crashed (signal {-done.returncode})"}
+    if done.returncode > 0:
+        return {"error": (done.stderr.strip().splitlines() or ["failed without a word"])[-1]}
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def probe_imports() -> dict[str, str | None]:
+    """Each compiled library, and why it does not load (None: it does)."""
+    import importlib
+
+    faults: dict[str, str | None] = {}
+    for name in COMPILED:
+        try:
+            importlib.import_module(name)
+            faults[name] = None
+        except ImportError as error:
+            faults[name] = str(error).splitlines()[0]
+    return faults
+
+
+def probe_gl() -> dict[str, str]:
+    """Open the window that the renderer would, and say what draws in it."""
+    from vqc.render.canvas import Canvas
+
+    canvas = Canvas(16, 16, (255, 255, 255))
+    lines = [line.split(":", 1) for line in canvas.capabilities.splitlines() if ":" in line]
+    said = {key.strip(): value.strip() for key, value in lines}
+    canvas.close()
+    return {
+        "window": canvas.window_class,
+        "renderer": said.get("OpenGL renderer string", "unknown"),
+        "version": said.get("OpenGL version string", "unknown"),
+    }
+
+
+def probe_egl() -> dict[str, Any]:
+    """EGL's devices in its order: the CUDA index, else the device file, else None for each."""
+    egl = ctypes.CDLL("libEGL.so.1")
+    find = egl.eglGetProcAddress
+    find.restype, find.argtypes = ctypes.c_void_p, [ctypes.c_char_p]
+    handle, word = ctypes.c_void_p, ctypes.c_ssize_t
+    query = ctypes.CFUNCTYPE(
+        ctypes.c_uint, ctypes.c_int, ctypes.POINTER(handle), ctypes.POINTER(ctypes.c_int)
+    )(find(b"eglQueryDevicesEXT"))
+    attribute = ctypes.CFUNCTYPE(ctypes.c_uint, handle, ctypes.c_int, ctypes.POINTER(word))(
+        find(b"eglQueryDeviceAttribEXT")
+    )
+    string = ctypes.CFUNCTYPE(ctypes.c_char_p, handle, ctypes.c_int)(find(b"eglQueryDeviceStringEXT"))
+    devices, count, value = (handle * 64)(), ctypes.c_int(), word()
+    if not query(64, devices, ctypes.byref(count)):
+        raise OSError("libEGL.so.1 lists no devices")
+    found: list[int | str | None] = []
+    for device in devices[: count.value]:
+        extensions = (string(device, EGL_EXTENSIONS) or b"").split()
+        if b"EGL_NV_device_cuda" in extensions:
+            attribute(device, EGL_CUDA_DEVICE_NV, ctypes.byref(value))
+            found.append(value.value)
+        elif b"EGL_EXT_device_drm" in extensions:
+            found.append((string(device, EGL_DRM_DEVICE_FILE_EXT) or b"drm").decode())
+        else:
+            found.append("software" if b"EGL_MESA_device_software" in extensions else None)
+    return {"devices": found}
+
+
+EGL_EXTENSIONS, EGL_DRM_DEVICE_FILE_EXT, EGL_CUDA_DEVICE_NV = 0x3055, 0x3233, 0x323A
+
+
+def probe_torch() -> dict[str, Any]:
+    """torch's CUDA version and devices; raises where torch and torchvision are no pair."""
+    import torch
+    import torchvision  # noqa: F401  (registers its operators, or fails to)
+
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"cuda": torch.version.cuda, "devices": names if torch.cuda.is_available() else []}
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _is_software(renderer: str) -> bool:
+    return any(name in renderer.lower() for name in ("llvmpipe", "softpipe", "swrast"))
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown distribution")
+    except OSError:
+        return "unknown distribution"

@@ -1,0 +1,244 @@
+"""The render command as a whole: its files, its determinism, and what interrupts it."""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vqc.manifest import read_manifest
+from vqc.verify import verify
+
+SMALL = ("--size", "160x120", "--quiet")
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Hash of every file of a set, by name."""
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def reference(steps, tmp_path_factory):
+    """Bytes of the undisturbed set that the interrupted ones must equal."""
+    from conftest import run_vqc
+
+    folder = tmp_path_factory.mktemp("reference")
+    run_vqc("render", *asked(steps), "--jobs", 1, cwd=folder, check=0)
+    return digest(folder / "renders" / "set")
+
+
+def asked(steps, *more):
+    return ("--step", steps / "ball.step", "--step", steps / "block.step", "--name", "set",
+            "--views", 40, *SMALL, *more)  # fmt: skip
+
+
+def test_a_set_is_what_the_contract_says(vqc, steps, tmp_path):
+    wanted = ("--step", steps / "pair.step", "--views", 12, "--masks", "--depth", "--normals")
+    vqc("render", *wanted, *SMALL, check=0)
+    folder = tmp_path / "renders" / "pair"
+    manifest = read_manifest(folder)
+    assert verify(folder) == []
+    assert manifest.classes == ("pair",) and len(manifest.frames) == 12
+    assert {p.name for p in folder.iterdir()} == {
+        "images", "labels", "depth", "normals", "classes.txt", "recipe.yaml", "manifest.jsonl"
+    }  # fmt: skip
+    frame = manifest.frames[3]
+    assert frame.image == "images/pair/000/pair_000003.jpg"
+    assert frame.source == "cad" and frame.session.startswith("pair-")
+    assert frame.objects[0].mask and frame.objects[0].visibility == 1
+
+
+def test_the_default_sweep_has_360_views(vqc, steps, tmp_path):
+    found = vqc("render", "--step", steps / "ball.step", "--dry-run", "--json", "--size", "64x48")
+    assert json.loads(found.stdout)["frames"] == 360
+    assert not (tmp_path / "renders").exists()
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_bytes_do_not_depend_on_the_number_of_workers(vqc, steps, tmp_path, reference, jobs):
+    vqc("render", *asked(steps), "--jobs", jobs, check=0)
+    assert digest(tmp_path / "renders" / "set") == reference
+
+
+def test_the_second_run_does_nothing(vqc, steps, tmp_path, reference):
+    vqc("render", *asked(steps), check=0)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "renders").rglob("*.jpg")}
+    again = vqc("render", *asked(steps), check=0)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "renders").rglob("*.jpg")} == before
+    assert again.returncode == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_a_random_moment_and_started_again(vqc, steps, tmp_path, reference, seed):
+    rng = random.Random(seed)
+    folder = tmp_path / "renders" / "set"
+    command = [sys.executable, "-c", "from vqc.cli import main; main()", "render"]
+    for _ in range(3):
+        process = subprocess.Popen(
+            [*command, *map(str, asked(steps))], cwd=tmp_path, start_new_session=True,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 30
+        while not any(folder.rglob("*.jpg")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0.0, 0.5))
+        if rng.random() < 0.5:
+            os.killpg(process.pid, signal.SIGKILL)  # everything
+        else:
+            process.send_signal(rng.choice([signal.SIGKILL, signal.SIGINT]))
+        process.wait()
+    for image in folder.rglob("*.jpg"):
+        assert image.read_bytes().endswith(b"\xff\xd9"), "half a frame"
+    vqc("render", *asked(steps), check=0)
+    assert digest(folder) == reference
+
+
+def test_a_damaged_frame_is_made_again(vqc, steps, tmp_path, reference):
+    vqc("render", *asked(steps), check=0)
+    folder = tmp_path / "renders" / "set"
+    victim = sorted(folder.rglob("*.jpg"))[7]
+    victim.write_bytes(victim.read_bytes()[:-100])
+    sorted(folder.rglob("*.txt"))[9].unlink()
+    vqc("render", *asked(steps), check=0)
+    assert digest(folder) == reference
+
+
+def test_two_commands_at_once_finish_with_the_same_bytes(vqc, steps, tmp_path, reference):
+    command = [sys.executable, "-c", "from vqc.cli import main; main()", "render"]
+    both = [
+        subprocess.Popen([*command, *map(str, asked(steps))], cwd=tmp_path, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    assert [p.communicate()[1] and p.returncode or p.returncode for p in both] == [0, 0]
+    assert digest(tmp_path / "renders" / "set") == reference
+
+
+def test_more_views_and_one_more_part_extend_the_set(vqc, steps, tmp_path):
+    one = ("--step", steps / "ball.step", "--name", "set", *SMALL)
+    vqc("render", *one, "--views", 5, check=0)
+    folder = tmp_path / "renders" / "set"
+    before = digest(folder)
+    vqc("render", *one, "--views", 9, check=0)
+    vqc("render", "--step", steps / "block.step", *one, "--views", 9, check=0)
+    after = digest(folder)
+    kept = [name for name in before if name.startswith(("images", "labels"))]
+    assert len(kept) == 10 and all(after[name] == before[name] for name in kept)
+    manifest = read_manifest(folder)
+    assert len(manifest.frames) == 18 and manifest.classes == ("ball", "block")
+    assert verify(folder) == []
+    vqc("render", *one, "--views", 5, check=0)
+    assert digest(folder) == after
+
+
+def test_another_recipe_is_refused_with_the_difference(vqc, steps, tmp_path):
+    one = ("--step", steps / "ball.step", "--views", 3)
+    vqc("render", *one, *SMALL, check=0)
+    before = digest(tmp_path / "renders")
+    refused = vqc("render", *one, "--size", "200x120", "--fov", 40, check=2)
+    assert "picture.width: the set has 160, asked for 200" in refused.stderr
+    assert "picture.fov_deg" in refused.stderr and "--fresh" in refused.stderr
+    assert digest(tmp_path / "renders") == before
+    vqc("render", *one, "--size", "200x120", "--fresh", "--quiet", check=0)
+    assert read_manifest(tmp_path / "renders" / "ball").frames[0].width == 200
+
+
+def test_fresh_never_deletes_what_is_no_set(vqc, steps, tmp_path):
+    precious = tmp_path / "renders" / "ball" / "thesis.txt"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("three years")
+    refused = vqc("render", "--step", steps / "ball.step", "--fresh", *SMALL, check=2)
+    assert "not empty" in refused.stderr and precious.exists()
+
+
+def test_parts_are_labelled_grouped_and_ignored(vqc, steps, tmp_path):
+    vqc("render", "--step", steps / "pair.step", "--views", 6, "--label-by", "part",
+        "--class", "pin*=pin", "--ignore", "plate", *SMALL, check=0)  # fmt: skip
+    manifest = read_manifest(tmp_path / "renders" / "pair")
+    assert manifest.classes == ("pin",)
+    assert all(len(f.objects) == 2 for f in manifest.frames)
+    assert verify(tmp_path / "renders" / "pair") == []
+
+
+def test_a_dropped_part_changes_the_picture_but_not_the_camera(vqc, steps, tmp_path):
+    common = ("--step", steps / "pair.step", "--views", 4, *SMALL)
+    vqc("render", *common, "--name", "good", "--condition", "good", check=0)
+    vqc("render", *common, "--name", "bad", "--drop-part", "pin0", "--condition", "no pin", check=0)
+    good, bad = (read_manifest(tmp_path / "renders" / n).frames for n in ("good", "bad"))
+    assert [f.view for f in good] == [f.view for f in bad]
+    assert all(a.sha256 != b.sha256 for a, b in zip(good, bad, strict=True))
+    assert {f.condition for f in bad} == {"no pin"}
+
+
+def test_a_full_disk_leaves_no_half_frame_and_the_command_goes_on(vqc, steps, tmp_path, reference):
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("a small file system needs root and mount")
+    disk = tmp_path / "renders"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120k", "none", str(disk)])
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    try:
+        full = vqc("render", *asked(steps), check=2)
+        assert "No space left" in full.stderr and "same command" in full.stderr
+        for image in disk.rglob("*.jpg"):
+            assert image.read_bytes().endswith(b"\xff\xd9")
+        subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
+        vqc("render", *asked(steps), check=0)
+        assert digest(disk / "set") == reference
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+FAULTS = {
+    "no such file": (("--step", "gone.step"), "no such file"),
+    "size": (("--step", "ball.step", "--size", "huge"), "--size"),
+    "absurd size": (("--step", "ball.step", "--size", "99999x10"), "--size"),
+    "no view": (("--step", "ball.step", "--azimuth", "9:3:1"), "--azimuth"),
+    "step": (("--step", "ball.step", "--step-deg", "0"), "--step-deg"),
+    "views": (("--step", "ball.step", "--views", "0"), "--views"),
+    "colour": (("--step", "ball.step", "--background", "nocolour"), "--background"),
+    "format": (("--step", "ball.step", "--format", "gif"), "--format"),
+    "up": (("--step", "ball.step", "--up", "x"), "--up"),
+    "label": (("--step", "ball.step", "--label-by", "colour"), "--label-by"),
+    "drop nothing": (("--step", "pair.step", "--drop-part", "wheel*"), "fits no component"),
+    "class without file": (("--step", "ball.step", "--class", "bal=x"), "fits no STEP file"),
+    "class without name": (("--step", "ball.step", "--class", "ball"), "old=new"),
+    "two of a class": (("--step", "ball.step", "--step", "block.step", "--name", "x", "--class",
+                        "block=ball"), "both of class"),
+    "no name": (("--step", "ball.step", "--step", "block.step"), "--name"),
+    "name": (("--step", "ball.step", "--name", "../x"), "--name"),
+    "fill": (("--step", "ball.step", "--fill", "0"), "--fill"),
+    "empty folder": (("--step", "."), "no .step"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_bad_input_has_its_own_error_and_writes_nothing(vqc, steps, tmp_path, fault):
+    arguments, message = FAULTS[fault]
+    places = [steps / a if a in ("ball.step", "block.step", "pair.step") else a for a in arguments]
+    refused = vqc("render", *places, check=2)
+    assert message in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_faults_are_told_at_once(vqc, steps):
+    refused = vqc("render", "--step", "gone.step", "--size", "x", "--fov", "0", "--tilt", "a", check=2)
+    for option in ("gone.step", "--size", "--fov", "--tilt"):
+        assert option in refused.stderr
+
+
+def test_an_unwritable_place_is_told(vqc, steps, tmp_path):
+    (tmp_path / "file").write_text("")
+    refused = vqc("render", "--step", steps / "ball.step", "--out", "file/x", *SMALL, check=2)
+    assert "file/x" in refused.stderr
