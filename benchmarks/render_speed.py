@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from vqc.cad import MeshSettings, convert, read_step
-from vqc.render.mesh import merge
+from vqc.render.mesh import join, of_instances
 from vqc.scene import LabelRules, build_scene
 
 HERE = Path(__file__).parent
@@ -38,9 +38,7 @@ def main() -> None:
         settings, triangles = mesh_with(options.triangles)
         convert([PART], scratch / "mesh", settings)
         save_arrays(settings, scratch / "mesh.npz")
-        print(
-            f"{PART.name}: {triangles:,} triangles, {options.views} views, 1024x768, {os.cpu_count()} cores"
-        )
+        print(f"{PART.name}: {triangles:,} triangles, {options.views} views of 1024x768")
         candidates = commands(scratch, settings, options.views)
         seconds: dict[str, list[float]] = {key: [] for key in candidates}
         for _ in range(options.rounds):
@@ -62,7 +60,7 @@ def mesh_with(target: int) -> tuple[MeshSettings, int]:
 
 def save_arrays(settings: MeshSettings, path: Path) -> None:
     scene = build_scene(read_step(PART, settings), "part", LabelRules()).scene
-    mesh = merge(scene.instances, np.zeros(3), grey=False)
+    mesh = join(of_instances(scene))
     np.savez(path, vertices=mesh.vertices, normals=mesh.normals, rgb=mesh.rgb, faces=mesh.faces)
 
 

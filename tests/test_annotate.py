@@ -135,6 +135,6 @@ def test_a_moved_drawing_is_found():
     layers, outline = renderer.layers(view), renderer.outline_px(view, 1)
     x0, y0, x1, y1 = box_of_points(outline)
     with pytest.raises(LabelError):
-        prove(layers.silhouettes[0], outline + [0.0, 2.5], renderer, view, 1)
+        prove(layers.silhouettes[0], outline + np.array([0.0, 2.5]), renderer, view, 1)
     renderer.close()
     assert x1 > x0 and y1 > y0

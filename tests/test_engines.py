@@ -46,7 +46,7 @@ def test_an_error_for_the_user_stops_everything():
 
 def test_workers_that_cannot_even_start_are_no_endless_loop():
     started = time.monotonic()
-    with pytest.raises(VqcError, match="end at once|attempts"):
+    with pytest.raises(VqcError, match=r"end at once|attempts"):
         outcomes = list(engines.run(jobs.opener("dies at once"), list(range(5)), 2))
         if all(o.failure for o in outcomes):
             raise VqcError(outcomes[0].failure)

@@ -54,8 +54,7 @@ def annotate(
         outline = redraw.outline_px(view, number)
         amodal = box_of_points(outline)
         thin = prove(alone, outline, redraw, view, number)
-        mask = layers.instance_id == number
-        visible = silhouette(mask)
+        visible = _visible(layers.instance_id, number, amodal)
         assert instance.class_name is not None
         annotations.append(
             Annotation(
@@ -66,12 +65,21 @@ def annotate(
                 amodal_box_xyxy=tuple(round(v, 3) for v in amodal),  # type: ignore[arg-type]
                 visibility=_visibility(visible.pixels, alone.pixels),
                 truncated=amodal[0] < 0 or amodal[1] < 0 or amodal[2] > width or amodal[3] > height,
-                mask=rle.encode(mask) if masks and visible.pixels else None,
+                mask=(
+                    rle.encode(layers.instance_id == number) if masks and visible.pixels else None
+                ),
                 pose=tuple(round(v, 9) + 0.0 for v in (camera @ instance.pose).ravel().tolist()),
                 extra={"subpixel": True} if thin else {},
             )
         )
     return tuple(annotations)
+
+
+def _visible(ids: NDArray[np.int32], number: int, amodal: Box) -> Silhouette:
+    """What of an instance shows; it can only be where its geometry is."""
+    left, top = (max(int(v) - 2, 0) for v in amodal[:2])
+    right, bottom = (max(int(v) + 3, 0) for v in amodal[2:])
+    return silhouette(ids[top:bottom, left:right] == number, left, top)
 
 
 def prove(

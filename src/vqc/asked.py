@@ -145,7 +145,7 @@ def _sources(files: list[Path], rules: Mapping[str, str]) -> list[tuple[Source, 
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         key = _file_name(path.stem)
-        if stems[path.stem] > 1:
+        if stems[path.stem] > 1 or key == "images":  # Ultralytics looks for that word in paths
             key = f"{key}-{sha256[:4]}"
         class_name = rules.get(rule, path.stem)
         sources.append((Source(key, path.name, sha256, class_name), path))

@@ -7,7 +7,9 @@ child process, so that a broken driver costs one line of the answer.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -20,6 +22,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vqc import __version__
+
 SYSTEM_LIBRARIES = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -28,22 +32,13 @@ SYSTEM_LIBRARIES = {
 """Loaded by OCP, OpenCV and VTK: file → Debian and Ubuntu package; scripts/setup.sh has it too."""
 
 PACKAGES = (
-    "vqc",
-    "vtk",
-    "pyvista",
-    "cadquery-ocp",
-    "cadquery",
-    "trimesh",
-    "numpy",
-    "opencv-python",
-    "torch",
-    "torchvision",
-    "ultralytics",
+    *("vtk", "pyvista", "cadquery-ocp", "cadquery", "trimesh", "numpy", "opencv-python"),
+    *("torch", "torchvision", "ultralytics"),
 )
 COMPILED = ("OCP.gp", "vtkmodules.vtkRenderingOpenGL2", "cv2")
 INSTALL = "bash scripts/setup.sh, or: pip install -c constraints.txt ."
-MIN_MEMORY_GB, MIN_DISK_GB = 4.0, 2.0
 PROBE_SECONDS = 120.0
+EGL_EXTENSIONS, EGL_DRM_DEVICE_FILE, EGL_CUDA_DEVICE = 0x3055, 0x3233, 0x323A
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +65,11 @@ def examine() -> list[Finding]:
         imports, gl, egl, torch = answers
     return [
         on_platform(platform.system(), platform.machine()),
-        on_python(sys.version_info[:3]),
+        Finding("Python", f"{platform.python_version()} ({sys.prefix})", True),
+        Finding("vqc", __version__, True),
         Finding("CPU cores", str(cpu_cores()), True),
-        on_memory(memory_gb()),
-        on_disk(shutil.disk_usage(Path.cwd()).free / 1e9),
+        on_room("memory", memory_gb(), 4.0, "try fewer --jobs, or a machine with 4 GB or more"),
+        on_room("free disk", shutil.disk_usage(".").free / 1e9, 2.0, "free 2 GB, or use --out"),
         *(on_package(name) for name in PACKAGES),
         on_libraries(missing),
         on_imports(imports),
@@ -81,7 +77,8 @@ def examine() -> list[Finding]:
         on_egl(egl),
         Finding("GPUs", "; ".join(gpus) or "none found (nvidia-smi); the CPU does it all"),
         on_torch(torch, gpus),
-        on_weights(os.environ.get("VQC_WEIGHTS")),
+        on_weights(Path(os.environ.get("VQC_WEIGHTS") or "weights")),
+        on_cache(),
     ]
 
 
@@ -100,25 +97,9 @@ def on_platform(system: str, machine: str) -> Finding:
     return Finding("platform", f"{system} {machine}", False, remedy)
 
 
-def on_python(version: tuple[int, ...]) -> Finding:
-    text = ".".join(map(str, version))
-    if version >= (3, 11):
-        return Finding("Python", f"{text} ({sys.prefix})", True)
-    return Finding("Python", text, False, "vqc needs Python 3.11 or newer; then " + INSTALL)
-
-
-def on_memory(gigabytes: float | None) -> Finding:
-    if gigabytes is None:
-        return Finding("memory", "unknown")
-    enough = gigabytes >= MIN_MEMORY_GB
-    remedy = None if enough else f"{MIN_MEMORY_GB:.0f} GB or more; try fewer --jobs"
-    return Finding("memory", f"{gigabytes:.1f} GB", enough, remedy)
-
-
-def on_disk(gigabytes: float) -> Finding:
-    enough = gigabytes >= MIN_DISK_GB
-    remedy = None if enough else f"free {MIN_DISK_GB:.0f} GB or more, or write elsewhere with --out"
-    return Finding("free disk", f"{gigabytes:.1f} GB in {Path.cwd()}", enough, remedy)
+def on_room(name: str, gigabytes: float, needed: float, remedy: str) -> Finding:
+    enough = not gigabytes < needed  # true for NaN: unknown is no fault
+    return Finding(name, f"{gigabytes:.1f} GB", enough, None if enough else remedy)
 
 
 def on_package(name: str) -> Finding:
@@ -150,8 +131,9 @@ def on_gl(answer: dict[str, Any], gpus: Sequence[str]) -> Finding:
     if "error" in answer:
         remedy = "libegl1 and libgl1-mesa-dri render without a display (OSMesa: libosmesa6)"
         return Finding("OpenGL", answer["error"], False, remedy)
-    value = f"{answer['window']}: {answer['renderer']}, OpenGL {answer['version']}"
-    if not (gpus and _is_software(answer["renderer"])):
+    value = f"{answer['system']}: {answer['renderer']}, OpenGL {answer['version']}"
+    software = any(name in answer["renderer"] for name in ("llvmpipe", "softpipe", "swrast"))
+    if not (gpus and software):
         return Finding("OpenGL", value, True)
     remedy = (
         "a GPU is here and OpenGL does not use it: install the driver's GL part (libnvidia-gl), in "
@@ -163,10 +145,8 @@ def on_gl(answer: dict[str, Any], gpus: Sequence[str]) -> Finding:
 def on_egl(answer: dict[str, Any]) -> Finding:
     if "error" in answer:
         return Finding("EGL devices", answer["error"], None, "apt-get install libegl1 (as root)")
-    devices = answer["devices"]
-    kinds = ["?" if d is None else f"CUDA {d}" if isinstance(d, int) else d for d in devices]
-    named = "; ".join(f"{index}: {kind}" for index, kind in enumerate(kinds))
-    return Finding("EGL devices", f"{len(devices)} ({named})" if devices else "0", None)
+    named = [f"{index}: {kind}" for index, kind in enumerate(answer["devices"])]
+    return Finding("EGL devices", "; ".join(named) or "none")
 
 
 def on_torch(answer: dict[str, Any], gpus: Sequence[str]) -> Finding:
@@ -175,17 +155,24 @@ def on_torch(answer: dict[str, Any], gpus: Sequence[str]) -> Finding:
         return Finding("torch device", answer["error"], False, remedy)
     if answer["devices"]:
         return Finding("torch device", "cuda: " + "; ".join(answer["devices"]), True)
-    remedy = None
-    if gpus:
-        remedy = f"a GPU is here and torch (CUDA {answer['cuda']}) does not see it: update its driver"
-    return Finding("torch device", "cpu", None if gpus else True, remedy)
+    if not gpus:
+        return Finding("torch device", "cpu", True)
+    remedy = f"a GPU is here and torch (CUDA {answer['cuda']}) does not see it: update its driver"
+    return Finding("torch device", "cpu", None, remedy)
 
 
-def on_weights(named: str | None) -> Finding:
-    folder = Path(named or "weights")
+def on_weights(folder: Path) -> Finding:
     count = len(list(folder.glob("*.pt"))) if folder.is_dir() else 0
     remedy = None if count else "put YOLO weights (*.pt) there, or name their folder by VQC_WEIGHTS"
     return Finding("weights", f"{count} in {folder}{os.sep}", None, remedy)
+
+
+def on_cache() -> Finding:
+    try:
+        from vqc.cad import cache
+    except ImportError as error:
+        return Finding("mesh cache", f"unknown: {error}")
+    return Finding("mesh cache", f"{cache.folder()} (VQC_CACHE names another place)")
 
 
 # What is there
@@ -196,17 +183,23 @@ def cpu_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def memory_gb() -> float | None:
-    """The machine's memory in GB; None where it does not say."""
+def memory_gb() -> float:
+    """The machine's memory in GB; NaN where it does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (AttributeError, OSError, ValueError):
-        return None
+        return math.nan
 
 
 def missing_libraries(names: Iterable[str]) -> list[str]:
     """Those shared libraries that the loader cannot open."""
-    return [name for name in names if not _loads(name)]
+    missing = []
+    for name in names:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            missing.append(name)
+    return missing
 
 
 def find_gpus() -> list[str]:
@@ -244,8 +237,6 @@ def ask_child(target: str, seconds: float = PROBE_SECONDS) -> dict[str, Any]:
 
 def probe_imports() -> dict[str, str | None]:
     """Each compiled library, and why it does not load (None: it does)."""
-    import importlib
-
     faults: dict[str, str | None] = {}
     for name in COMPILED:
         try:
@@ -261,46 +252,41 @@ def probe_gl() -> dict[str, str]:
     from vqc.render.canvas import Canvas
 
     canvas = Canvas(16, 16, (255, 255, 255))
-    lines = [line.split(":", 1) for line in canvas.capabilities.splitlines() if ":" in line]
-    said = {key.strip(): value.strip() for key, value in lines}
-    canvas.close()
-    return {
-        "window": canvas.window_class,
-        "renderer": said.get("OpenGL renderer string", "unknown"),
-        "version": said.get("OpenGL version string", "unknown"),
-    }
+    lines = [line.partition(":") for line in canvas.capabilities.splitlines()]
+    said = {key.strip(): value.strip() for key, _, value in lines}
+    system = "EGL" if "EGL version string" in said else "OSMesa or X"
+    renderer, version = said["OpenGL renderer string"], said["OpenGL version string"]
+    return {"system": system, "renderer": renderer, "version": version}
 
 
 def probe_egl() -> dict[str, Any]:
-    """EGL's devices in its order: the CUDA index, else the device file, else None for each."""
+    """EGL's devices in its order: CUDA index, device file, "software", or "?" for each."""
     egl = ctypes.CDLL("libEGL.so.1")
-    find = egl.eglGetProcAddress
-    find.restype, find.argtypes = ctypes.c_void_p, [ctypes.c_char_p]
-    handle, word = ctypes.c_void_p, ctypes.c_ssize_t
-    query = ctypes.CFUNCTYPE(
-        ctypes.c_uint, ctypes.c_int, ctypes.POINTER(handle), ctypes.POINTER(ctypes.c_int)
-    )(find(b"eglQueryDevicesEXT"))
-    attribute = ctypes.CFUNCTYPE(ctypes.c_uint, handle, ctypes.c_int, ctypes.POINTER(word))(
-        find(b"eglQueryDeviceAttribEXT")
-    )
-    string = ctypes.CFUNCTYPE(ctypes.c_char_p, handle, ctypes.c_int)(find(b"eglQueryDeviceStringEXT"))
-    devices, count, value = (handle * 64)(), ctypes.c_int(), word()
+    egl.eglGetProcAddress.restype = ctypes.c_void_p
+    handle, integer, word = ctypes.c_void_p, ctypes.c_int, ctypes.c_ssize_t
+
+    def function(name: bytes, *kinds: Any) -> Any:  # result first
+        address = egl.eglGetProcAddress(name)
+        if not address:
+            raise OSError(f"libEGL.so.1 has no {name.decode()}")
+        return ctypes.CFUNCTYPE(*kinds)(address)
+
+    query = function(b"eglQueryDevicesEXT", integer, integer, handle, handle)
+    number = function(b"eglQueryDeviceAttribEXT", integer, handle, integer, handle)
+    text = function(b"eglQueryDeviceStringEXT", ctypes.c_char_p, handle, integer)
+    devices, count, index = (handle * 64)(), integer(), word()
     if not query(64, devices, ctypes.byref(count)):
         raise OSError("libEGL.so.1 lists no devices")
-    found: list[int | str | None] = []
+    found = []
     for device in devices[: count.value]:
-        extensions = (string(device, EGL_EXTENSIONS) or b"").split()
-        if b"EGL_NV_device_cuda" in extensions:
-            attribute(device, EGL_CUDA_DEVICE_NV, ctypes.byref(value))
-            found.append(value.value)
-        elif b"EGL_EXT_device_drm" in extensions:
-            found.append((string(device, EGL_DRM_DEVICE_FILE_EXT) or b"drm").decode())
+        can = (text(device, EGL_EXTENSIONS) or b"").split()
+        if b"EGL_NV_device_cuda" in can and number(device, EGL_CUDA_DEVICE, ctypes.byref(index)):
+            found.append(f"CUDA {index.value}")
+        elif b"EGL_EXT_device_drm" in can and (name := text(device, EGL_DRM_DEVICE_FILE)):
+            found.append(name.decode())
         else:
-            found.append("software" if b"EGL_MESA_device_software" in extensions else None)
+            found.append("software" if b"EGL_MESA_device_software" in can else "?")
     return {"devices": found}
-
-
-EGL_EXTENSIONS, EGL_DRM_DEVICE_FILE_EXT, EGL_CUDA_DEVICE_NV = 0x3055, 0x3233, 0x323A
 
 
 def probe_torch() -> dict[str, Any]:
@@ -310,18 +296,6 @@ def probe_torch() -> dict[str, Any]:
 
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {"cuda": torch.version.cuda, "devices": names if torch.cuda.is_available() else []}
-
-
-def _loads(library: str) -> bool:
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
-
-
-def _is_software(renderer: str) -> bool:
-    return any(name in renderer.lower() for name in ("llvmpipe", "softpipe", "swrast"))
 
 
 def _distribution() -> str:

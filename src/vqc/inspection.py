@@ -66,7 +66,7 @@ def counts(manifest: Manifest) -> dict[str, int]:
 
 
 def contact_sheet(folder: Path, manifest: Manifest, count: int, out: Path) -> Path:
-    """Write `count` evenly chosen frames with boxes, classes and visibility as one PNG.
+    """Write up to `count` frames of all classes with boxes, classes and visibility as one PNG.
 
     Raises InputError where an image cannot be opened, OutputError where the sheet cannot be
     written.
@@ -95,17 +95,17 @@ def contact_sheet(folder: Path, manifest: Manifest, count: int, out: Path) -> Pa
 
 
 def choose(frames: Sequence[Frame], count: int) -> list[Frame]:
-    """Up to `count` frames, as many of each group of classes, evenly spaced within each."""
+    """Up to `count` frames, as many of each group of classes."""
     groups: dict[tuple[str, ...], list[Frame]] = {}
     for frame in frames:
         key = tuple(sorted({o.class_name for o in frame.objects or ()}))
         groups.setdefault(key, []).append(frame)
     shares = Counter(k % len(groups) for k in range(count)) if groups else Counter()
-    chosen = []
+    chosen: list[Frame] = []
     for number, key in enumerate(sorted(groups)):
-        members, share = groups[key], min(shares[number], len(groups[key]))
-        # Not a divisor of common sweep lengths, so that azimuth and elevation both vary.
-        chosen += [members[int((k + 0.5) * len(members) / share)] for k in range(share)]
+        # By hash: as good as random, the same every time, and blind to the order of a sweep.
+        picked = sorted(groups[key], key=lambda frame: frame.sha256)[: shares[number]]
+        chosen += sorted(picked, key=lambda frame: frame.image)
     return chosen
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -56,6 +55,8 @@ def load(path: Path, source: str) -> Assembly | None:
 
 def save(path: Path, assembly: Assembly) -> None:
     """Write an entry: whole, or not at all."""
+    import tempfile
+
     import numpy as np
 
     header, arrays = _stacked(assembly)

@@ -11,7 +11,6 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +116,8 @@ def _gather(
     on_done: Callable[[Path], None],
 ) -> list[Conversion | Assembly]:
     """`look` at every file, several at a time; raise the faults of all of them at once."""
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
     faults = {}
     pool = ThreadPoolExecutor(jobs)
     try:

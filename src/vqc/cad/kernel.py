@@ -97,6 +97,8 @@ def _convert(job: Job) -> tuple[dict[str, Any], dict[str, array[Any]]]:
     if empty:
         total = empty + sum(faces_of_body)
         notes.append(f"{empty} of {total} faces gave no triangle and are missing")
+    if b"CARTESIAN_TRANSFORMATION_OPERATOR_3D" in text:
+        notes.append("where the file mirrors or scales an occurrence, the kernel does not")
     unit = length_unit(text)
     if unit is None:
         notes.append("the file names no length unit; mm is assumed")

@@ -20,8 +20,8 @@ def convert(
     timeout: Annotated[float, typer.Option(help="Seconds allowed for a file.")] = 600.0,
     memory_gb: Annotated[float, typer.Option(help="Memory allowed for a file.")] = 8.0,
     jobs: Annotated[
-        int, typer.Option(help="Files read at a time [default: all cores].", show_default=False)
-    ] = 0,
+        int | None, typer.Option(min=1, help="Files read at a time [default: all cores].")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
@@ -46,7 +46,7 @@ def convert(
             done.append(path)
             update(len(done), len(files))
 
-        results = cad.convert(files, out, settings, limits, jobs or None, advance)
+        results = cad.convert(files, out, settings, limits, jobs, advance)
     if json:
         import dataclasses
 

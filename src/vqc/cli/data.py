@@ -17,10 +17,15 @@ def inspect(
     out: Annotated[
         Path | None, typer.Option(help="Where the sheet goes [default: beside the folder].")
     ] = None,
-    frames: Annotated[int, typer.Option(help="Frames on the sheet.")] = 24,
+    frames: Annotated[int, typer.Option(min=1, help="Frames on the sheet.")] = 24,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Draw a contact sheet of a set, and print what is in it."""
+    """Draw a contact sheet of a set, and print what is in it.
+
+    \b
+    Example:
+      vqc inspect renders/magnets --frames 48 --out magnets.png
+    """
     import dataclasses
 
     from vqc import inspection
@@ -64,6 +69,10 @@ def verify(
     """Check that a set is whole: every file there, every byte and label as the manifest says.
 
     Exits with 1 where anything is wrong, and lists all of it.
+
+    \b
+    Example:
+      vqc verify renders/magnets
     """
     from vqc.verify import verify as find_faults
 
@@ -87,7 +96,12 @@ def export(
     ] = None,
     box: Annotated[str, typer.Option(help="modal (what shows) or amodal (the whole).")] = "modal",
 ) -> None:
-    """Write a set in another tool's format; images are linked where that works."""
+    """Write a set in another tool's format; images are linked where that works.
+
+    \b
+    Example:
+      vqc export renders/magnets --format coco --out magnets-coco
+    """
     from vqc.export import export as write
 
     target = out or folder.resolve().with_name(f"{folder.resolve().name}-{format}")

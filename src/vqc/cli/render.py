@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from vqc.generate import Estimate, Summary
     from vqc.recipe import RenderRecipe
 
-EXAMPLES = """
-Examples:
-
-  vqc render --step magnet.stp --step-deg 15
-
-  vqc render --step cad_models --name magnets --views 500
-
-  vqc render --step qd.step --azimuth 0:360:15 --elevation=-30:40:10 --tilt=-20:20:10
-
-  vqc render --step magnet.step --label-by part --class 'bolt*=bolt' --ignore base --masks
-"""
-
 
 def render(
     step: Annotated[
@@ -89,8 +77,8 @@ def render(
     angle_deg: Annotated[float, typer.Option(help="Largest angle between mesh facets.")] = 20.0,
     seed: Annotated[int, typer.Option(help="Recorded with every frame.")] = 0,
     jobs: Annotated[
-        int, typer.Option(help="Worker processes [default: all cores].", show_default=False)
-    ] = 0,
+        int | None, typer.Option(min=1, help="Worker processes [default: all cores].")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the set and start again.")] = False,
     dry_run: Annotated[
         bool,
@@ -103,6 +91,13 @@ def render(
 
     Stopped at any point, the same command goes on with what is missing. More views or one
     more --step extend a set; any other change is refused, with the difference.
+
+    \b
+    Examples:
+      vqc render --step magnet.stp --step-deg 15
+      vqc render --step cad_models --name magnets --views 500
+      vqc render --step qd.step --elevation=-30:40:10 --tilt=-20:20:10
+      vqc render --step magnet.step --label-by part --class 'bolt*=bolt'
     """
     import os
 
@@ -153,9 +148,6 @@ def render(
         raise typer.Exit(130) from None
     if not quiet:
         _say_summary(plan.recipe, summary, json)
-
-
-render.__doc__ = f"{render.__doc__}\n\n\b{EXAMPLES}"
 
 
 def _say_estimate(plan: Plan, estimate: Estimate, json: bool) -> None:

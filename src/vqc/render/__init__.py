@@ -7,7 +7,9 @@ does. Only the part of the frame that the scene can touch is drawn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ from vqc.geometry import (
     world2cam,
 )
 from vqc.render import mesh
-from vqc.render.canvas import Canvas
+from vqc.render.canvas import Canvas, Style, Tile
 from vqc.types import (
     Box,
     ByteArray,
@@ -36,6 +38,9 @@ from vqc.types import (
 )
 
 UNLABELLED_CODE = 0xFFFFFF
+
+Region = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in whole pixels of the frame, inside it or not."""
 
 
 class Renderer:
@@ -51,7 +56,7 @@ class Renderer:
         self._scene, self._aa = scene, aa
         self._count = len(scene.labelled)
         self._alone = self._count == len(scene.instances) == 1
-        self._meshes = [mesh.merge([i], scene.center_mm, scene.grey) for i in scene.instances]
+        self._meshes = mesh.of_instances(scene)
         self._hulls = [mesh.hull_points(m.vertices[np.unique(m.faces)]) for m in self._meshes]
         self._backdrop = np.full((height, width, 3), scene.background, np.uint8)
         self._canvas = Canvas(width * aa, height * aa, scene.background)
@@ -90,87 +95,109 @@ class Renderer:
         if x1 > x0 and y1 > y0:
             inside = (slice(y0, y1), slice(x0, x1))
             part = crop(k, x0, y0, x1 - x0, y1 - y0, 1)
-            picture = _average(self._draw("lit", view, _finer(part, self._aa)), self._aa)
+            (samples,) = self._draw(view, [Tile("lit", _finer(part, self._aa))])
+            picture = _average(samples, self._aa)
             rgb[inside] = cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB)
             ids[inside] = picture[..., 3] >= 128 if self._alone else self._ids(view, part)
             if depth_mm is not None:
                 depth_mm[inside] = self._depth(view, part)
             if normal is not None:
-                drawn = self._draw("normals", view, part)
+                (drawn,) = self._draw(view, [Tile("normals", part)])
                 normal[inside] = np.where(drawn[..., 3:] > 0, drawn[..., :3], 0)
         return Layers(rgb, ids, self._silhouettes(view, ids, boxes), depth_mm, normal)
 
-    def coverage(
-        self, view: View, instance: int, region: tuple[int, int, int, int], zoom: int
-    ) -> NDArray[np.bool_]:
+    def coverage(self, view: View, instance: int, region: Region, zoom: int) -> NDArray[np.bool_]:
         """Which cells of a region of the pixel grid an instance covers when drawn alone.
 
         region: x0, y0, x1, y1 in whole pixels, inside the frame or not. Every pixel is
         divided into zoom × zoom cells, each sampled at its centre.
         """
-        x0, y0, x1, y1 = region
-        cells = crop(view.intrinsics, x0, y0, x1 - x0, y1 - y0, zoom)
-        covered = np.zeros((cells.height, cells.width), np.bool_)
-        for top in range(0, cells.height, self._canvas.height):
-            for left in range(0, cells.width, self._canvas.width):
-                width = min(self._canvas.width, cells.width - left)
-                height = min(self._canvas.height, cells.height - top)
-                tile = crop(cells, left, top, width, height, 1)
-                drawn = self._draw("ids", view, tile, only=instance)
-                covered[top : top + height, left : left + width] = drawn[..., 3] > 0
-        return covered
+        (cells,) = self._coverages(view, [(instance, region, zoom)])
+        return cells
+
+    def _coverages(
+        self, view: View, wanted: Sequence[tuple[int, Region, int]]
+    ) -> list[NDArray[np.bool_]]:
+        """`coverage` for many instances, regions and zooms in as few drawings as possible."""
+        results, tiles, places = [], [], []
+        for instance, (x0, y0, x1, y1), zoom in wanted:
+            cells = crop(view.intrinsics, x0, y0, x1 - x0, y1 - y0, zoom)
+            results.append(np.zeros((cells.height, cells.width), np.bool_))
+            for top in range(0, cells.height, self._canvas.height):
+                for left in range(0, cells.width, self._canvas.width):
+                    width = min(self._canvas.width, cells.width - left)
+                    height = min(self._canvas.height, cells.height - top)
+                    tiles.append(
+                        Tile(self._layer_alone(instance), crop(cells, left, top, width, height, 1))
+                    )
+                    places.append(
+                        (results[-1], slice(top, top + height), slice(left, left + width))
+                    )
+        for picture, (result, rows, cols) in zip(self._draw(view, tiles), places, strict=True):
+            result[rows, cols] = picture[..., 3] > 0
+        return results
 
     def _silhouettes(
         self, view: View, ids: NDArray[np.int32], boxes: list[Box]
     ) -> tuple[Silhouette, ...]:
         """Every labelled instance as if alone; one that stands clear of the rest already is."""
         height, width = ids.shape
-        found = []
-        for i, (x0, y0, x1, y1) in enumerate(boxes[: self._count]):
-            whole = x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height
-            if whole and not any(boxes_overlap(boxes[i], b) for j, b in enumerate(boxes) if j != i):
-                found.append(silhouette(ids == i + 1))
-                continue
-            left, top = int(np.floor(x0)) - 1, int(np.floor(y0)) - 1
-            region = (left, top, int(np.ceil(x1)) + 1, int(np.ceil(y1)) + 1)
-            cells = self.coverage(view, i + 1, region, self._aa)
+        found: dict[int, Silhouette] = {}
+        regions: dict[int, Region] = {}
+        for i, box in enumerate(boxes[: self._count]):
+            x0, y0, x1, y1 = box
+            region = (floor(x0) - 1, floor(y0) - 1, ceil(x1) + 1, ceil(y1) + 1)
+            inside = x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height
+            if inside and not any(boxes_overlap(box, b) for j, b in enumerate(boxes) if j != i):
+                left, top = max(region[0], 0), max(region[1], 0)
+                found[i] = silhouette(ids[top : region[3], left : region[2]] == i + 1, left, top)
+            else:
+                regions[i] = region
+        wanted = [(i + 1, region, self._aa) for i, region in regions.items()]
+        drawn = self._coverages(view, wanted)
+        for (i, region), cells in zip(regions.items(), drawn, strict=True):
             share = _average(cells.astype(np.uint8) * 255, self._aa)
-            found.append(silhouette(share >= 128, left, top))
-        return tuple(found)
+            found[i] = silhouette(share >= 128, region[0], region[1])
+        return tuple(found[i] for i in range(self._count))
 
     def _ids(self, view: View, part: Intrinsics) -> NDArray[np.int32]:
-        codes = self._draw("ids", view, _finer(part, self._aa)).astype(np.int32)
-        ids = codes[..., 0] | codes[..., 1] << 8 | codes[..., 2] << 16
+        (drawn,) = self._draw(view, [Tile("ids", _finer(part, self._aa))])
+        codes = np.ascontiguousarray(drawn).view("<u4")[..., 0]
+        ids = np.where(codes >> 24, codes & 0xFFFFFF, 0).astype(np.int32)
         ids[ids == UNLABELLED_CODE] = -1
-        ids[codes[..., 3] == 0] = 0
         return _most_frequent(ids, self._aa)
 
     def _depth(self, view: View, part: Intrinsics) -> NDArray[np.float64]:
-        drawn = self._draw("lit", view, part)
+        (drawn,) = self._draw(view, [Tile("lit", part)])
         z = self._canvas.z_mm(part.width, part.height, *self._clipping(view))
         return np.where(drawn[..., 3] > 0, z, 0.0)
 
-    def _draw(
-        self, name: str, view: View, intrinsics: Intrinsics, only: int | None = None
-    ) -> ByteArray:
-        if not self._canvas.has_layer(name):
-            self._add_layer(name)
-        if name == "ids":
-            self._canvas.show(name, None if only is None else only - 1)
+    def _draw(self, view: View, tiles: Sequence[Tile]) -> list[ByteArray]:
+        for layer in {tile.layer for tile in tiles}:
+            self._need_layer(layer)
         near, far = self._clipping(view)
-        return self._canvas.draw(name, self._world2cam(view), intrinsics, near, far)
+        return self._canvas.draw(tiles, self._world2cam(view), near, far)
 
-    def _add_layer(self, name: str) -> None:
-        if name == "ids":
-            codes = [
-                i + 1 if i < self._count else UNLABELLED_CODE for i in range(len(self._meshes))
-            ]
-            self._canvas.add_layer(name, self._meshes, "flat", codes)
+    def _need_layer(self, name: str) -> None:
+        """Build a layer when it is first asked for: most sets need only one of them."""
+        if self._canvas.has_layer(name):
             return
-        merged = mesh.merge(self._scene.instances, self._scene.center_mm, self._scene.grey)
-        pieces = [merged.only(merged.closed), merged.only(~merged.closed)]
-        style = "lit" if name == "lit" else "normals"
-        self._canvas.add_layer(name, [p for p in pieces if len(p.faces)], style)  # type: ignore[arg-type]
+        if name == "ids":
+            rest = [UNLABELLED_CODE] * (len(self._meshes) - self._count)
+            codes = [*range(1, self._count + 1), *rest]
+            self._canvas.add_layer(name, self._meshes, "flat", codes)
+        elif name in ("lit", "normals"):
+            whole = mesh.join(self._meshes)
+            pieces = [whole.only(whole.closed), whole.only(~whole.closed)]
+            style: Style = "lit" if name == "lit" else "normals"
+            self._canvas.add_layer(name, [p for p in pieces if len(p.faces)], style)
+
+    def _layer_alone(self, instance: int) -> str:
+        name = f"instance {instance}"
+        if not self._canvas.has_layer(name):
+            self._need_layer("ids")
+            self._canvas.add_part_of("ids", instance - 1, name)
+        return name
 
     def _world2cam(self, view: View) -> FloatArray:
         """With the scene's centre as origin, so that 32-bit vertices keep their precision."""
@@ -214,11 +241,10 @@ def _most_frequent(samples: NDArray[np.int32], aa: int) -> NDArray[np.int32]:
     """The id that most of a pixel's samples carry; matter wins over as much background."""
     if aa == 1:
         return samples
-    height, width = samples.shape[0] // aa, samples.shape[1] // aa
-    cells = samples.reshape(height, aa, width, aa).swapaxes(1, 2).reshape(height, width, aa * aa)
-    ids: NDArray[np.int32] = cells[..., 0].copy()
-    mixed = (cells != cells[..., :1]).any(axis=2)
-    rows = np.sort(cells[mixed], axis=1)
+    cells = [samples[row::aa, col::aa] for row in range(aa) for col in range(aa)]
+    ids: NDArray[np.int32] = cells[0].copy()
+    mixed = np.logical_or.reduce([cell != cells[0] for cell in cells[1:]])
+    rows = np.sort(np.stack([cell[mixed] for cell in cells], axis=1), axis=1)
     best, best_run = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.int32)
     run = np.zeros(len(rows), np.int32)
     for s in range(aa * aa):

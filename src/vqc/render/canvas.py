@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -61,8 +62,16 @@ _REPLACEMENTS: dict[Style, dict[tuple[str, str], str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One picture to draw: which layer, through which part of the camera's image plane."""
+
+    layer: str
+    intrinsics: Intrinsics
+
+
 class Canvas:
-    """An off-screen window of fixed size; pictures up to that size are drawn in its corner.
+    """An off-screen window of fixed size, and layers of meshes that can be drawn in it.
 
     Raises VqcError where this machine offers no off-screen OpenGL.
     """
@@ -71,7 +80,6 @@ class Canvas:
         self.width, self.height = width, height
         self._background = background
         self._window, self._messages = _open_window(width, height)
-        self._camera = _new_camera()
         self._layers: dict[str, Any] = {}
 
     @property
@@ -84,6 +92,49 @@ class Canvas:
         self, name: str, meshes: Sequence[Mesh], style: Style, codes: Sequence[int] | None = None
     ) -> None:
         """Meshes that are drawn together under a name; with `codes`, each in one flat colour."""
+        renderer = self._new_layer(name)
+        for k, mesh in enumerate(meshes):
+            renderer.AddActor(_actor(mesh, style, None if codes is None else codes[k]))
+
+    def add_part_of(self, layer: str, number: int, name: str) -> None:
+        """A layer that holds just one mesh of another one, sharing its buffers."""
+        self._new_layer(name).AddActor(list(self._layers[layer].GetActors())[number])
+
+    def has_layer(self, name: str) -> bool:
+        return name in self._layers
+
+    def draw(
+        self, tiles: Sequence[Tile], world2cam: FloatArray, near: float, far: float
+    ) -> list[ByteArray]:
+        """(H, W, 4) bytes of every tile, upper row first; alpha is 0 where nothing was drawn.
+
+        Small tiles share one drawing of the window, which has a price of its own.
+        No tile may be larger than the canvas.
+        """
+        pictures: dict[int, ByteArray] = {}
+        for sheet in self._sheets(tiles):
+            for renderer in self._layers.values():
+                renderer.SetDraw(False)
+            for number, left, low in sheet:
+                renderer, k = self._layers[tiles[number].layer], tiles[number].intrinsics
+                right, high = left + k.width, low + k.height
+                renderer.SetDraw(True)
+                renderer.SetViewport(
+                    left / self.width, low / self.height, right / self.width, high / self.height
+                )
+                _aim(renderer.GetActiveCamera(), world2cam, k, near, far)
+            self._window.Render()
+            self._complain()
+            pixels = self._read(
+                max(left + tiles[n].intrinsics.width for n, left, _ in sheet),
+                max(low + tiles[n].intrinsics.height for n, _, low in sheet),
+            )
+            for number, left, low in sheet:
+                k = tiles[number].intrinsics
+                pictures[number] = pixels[low : low + k.height, left : left + k.width][::-1]
+        return [pictures[number] for number in range(len(tiles))]
+
+    def _new_layer(self, name: str) -> Any:
         from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer
 
         renderer = vtkRenderer()
@@ -91,41 +142,44 @@ class Canvas:
         renderer.AddLight(vtkLight())  # unused, but without one VTK withholds the normals
         renderer.SetBackground(*(c / 255 for c in self._background))
         renderer.SetBackgroundAlpha(0.0)
-        renderer.SetActiveCamera(self._camera)
-        for k, mesh in enumerate(meshes):
-            renderer.AddActor(_actor(mesh, style, None if codes is None else codes[k]))
+        renderer.SetActiveCamera(_new_camera())
         self._window.AddRenderer(renderer)
         self._layers[name] = renderer
+        return renderer
 
-    def has_layer(self, name: str) -> bool:
-        return name in self._layers
+    def _sheets(self, tiles: Sequence[Tile]) -> list[list[tuple[int, int, int]]]:
+        """Tiles packed on shelves, highest first: (tile, left, low) for each drawing.
 
-    def show(self, name: str, only: int | None) -> None:
-        """Draw just one mesh of a layer from now on; None draws all."""
-        for k, actor in enumerate(self._layers[name].GetActors()):
-            actor.SetVisibility(only is None or only == k)
+        A layer can be drawn from one camera at a time, so it stands once on a sheet.
+        """
+        sheets: list[list[tuple[int, int, int]]] = []
+        used: set[str] = set()
+        left = low = shelf = 0
+        order = sorted(range(len(tiles)), key=lambda n: (-tiles[n].intrinsics.height, n))
+        for number in order:
+            tile, k = tiles[number], tiles[number].intrinsics
+            if left + k.width > self.width:
+                left, low, shelf = 0, low + shelf, 0
+            if not sheets or tile.layer in used or low + k.height > self.height:
+                sheets.append([])
+                used, left, low, shelf = set(), 0, 0, 0
+            sheets[-1].append((number, left, low))
+            used.add(tile.layer)
+            left, shelf = left + k.width, max(shelf, k.height)
+        return sheets
 
-    def draw(
-        self, name: str, world2cam: FloatArray, intrinsics: Intrinsics, near: float, far: float
-    ) -> ByteArray:
-        """(H, W, 4) bytes, upper row first; alpha is 0 where nothing was drawn, else 255."""
+    def _read(self, width: int, height: int) -> ByteArray:
+        """(height, width, 4) bytes of the lower left corner, lowest row first."""
         from vtkmodules.util.numpy_support import vtk_to_numpy
         from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 
-        width, height = intrinsics.width, intrinsics.height
-        for other, renderer in self._layers.items():
-            renderer.SetDraw(other == name)
-        self._layers[name].SetViewport(0, 0, width / self.width, height / self.height)
-        self._aim(world2cam, intrinsics, near, far)
-        self._window.Render()
-        self._complain()
         buffer = vtkUnsignedCharArray()
         self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, buffer)
-        picture: ByteArray = vtk_to_numpy(buffer).reshape(height, width, 4)[::-1]
-        return picture
+        pixels: ByteArray = vtk_to_numpy(buffer).reshape(height, width, 4)
+        return pixels
 
     def z_mm(self, width: int, height: int, near: float, far: float) -> NDArray[np.float64]:
-        """(H, W) distance along the optical axis of what `draw` last drew."""
+        """(H, W) distance along the optical axis of the single tile that was drawn last."""
         from vtkmodules.util.numpy_support import vtk_to_numpy
         from vtkmodules.vtkCommonCore import vtkFloatArray
 
@@ -144,23 +198,23 @@ class Canvas:
         if "error" in said.lower():
             raise VqcError(f"OpenGL cannot draw this: {said.strip()[-600:]}; see `vqc doctor`")
 
-    def _aim(self, world2cam: FloatArray, k: Intrinsics, near: float, far: float) -> None:
-        """Place the camera outright, and give it the pinhole's own projection matrix."""
-        _, down, forward = world2cam[:3, :3]
-        position = -world2cam[:3, :3].T @ world2cam[:3, 3]
-        reach = np.linalg.norm(position) or 1.0
-        self._camera.SetPosition(*position)
-        self._camera.SetFocalPoint(*(position + forward * reach))
-        self._camera.SetViewUp(*(-down))
-        self._camera.SetClippingRange(near, far)
-        rows = np.zeros((4, 4))
-        rows[0, 0], rows[0, 2] = 2 * k.fx / k.width, 1 - 2 * k.cx / k.width
-        rows[1, 1], rows[1, 2] = 2 * k.fy / k.height, 2 * k.cy / k.height - 1
-        rows[2, 2], rows[2, 3] = (far + near) / (near - far), 2 * far * near / (near - far)
-        rows[3, 2] = -1.0
-        matrix = self._camera.GetExplicitProjectionTransformMatrix()
-        matrix.DeepCopy(rows.ravel().tolist())
-        self._camera.Modified()
+
+def _aim(camera: Any, world2cam: FloatArray, k: Intrinsics, near: float, far: float) -> None:
+    """Place a camera outright, and give it the pinhole's own projection matrix."""
+    _, down, forward = world2cam[:3, :3]
+    position = -world2cam[:3, :3].T @ world2cam[:3, 3]
+    reach = np.linalg.norm(position) or 1.0
+    camera.SetPosition(*position)
+    camera.SetFocalPoint(*(position + forward * reach))
+    camera.SetViewUp(*(-down))
+    camera.SetClippingRange(near, far)
+    rows = np.zeros((4, 4))
+    rows[0, 0], rows[0, 2] = 2 * k.fx / k.width, 1 - 2 * k.cx / k.width
+    rows[1, 1], rows[1, 2] = 2 * k.fy / k.height, 2 * k.cy / k.height - 1
+    rows[2, 2], rows[2, 3] = (far + near) / (near - far), 2 * far * near / (near - far)
+    rows[3, 2] = -1.0
+    camera.GetExplicitProjectionTransformMatrix().DeepCopy(rows.ravel().tolist())
+    camera.Modified()
 
 
 def _open_window(width: int, height: int) -> tuple[Any, Any]:

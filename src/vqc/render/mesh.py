@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqc.types import ByteArray, FloatArray, Instance, IntArray, Part
+from vqc.types import ByteArray, FloatArray, IntArray, Part, Scene
 
 GREY = (178, 178, 178)
 
@@ -33,23 +33,32 @@ class Mesh:
         return Mesh(self.vertices, self.normals, self.rgb, self.faces[faces], self.closed[faces])
 
 
-def merge(instances: Sequence[Instance], center_mm: FloatArray, grey: bool) -> Mesh:
-    """All members of all instances as one mesh."""
-    pieces = []
+def of_instances(scene: Scene) -> list[Mesh]:
+    """One mesh for each instance; what a repeated part needs is worked out once."""
     ready: dict[int, tuple[Part, ByteArray, NDArray[np.bool_]]] = {}
-    for instance in instances:
+    meshes = []
+    for instance in scene.instances:
+        pieces = []
         for part, at in instance.members:
             if id(part) not in ready:
-                flat = _colour_by_vertex(part)
-                ready[id(part)] = (*flat, np.full(len(flat[0].faces), is_closed(flat[0])))
-            pieces.append(_place(*ready[id(part)], at, center_mm, grey))
-    starts = np.cumsum([0] + [len(p.vertices) for p in pieces[:-1]])
+                flat, rgb = _colour_by_vertex(part)
+                ready[id(part)] = flat, rgb, np.full(len(flat.faces), is_closed(flat))
+            pieces.append(_place(*ready[id(part)], at, scene.center_mm, scene.grey))
+        meshes.append(join(pieces))
+    return meshes
+
+
+def join(meshes: Sequence[Mesh]) -> Mesh:
+    """Several meshes as one."""
+    if len(meshes) == 1:
+        return meshes[0]
+    starts = np.cumsum([0] + [len(m.vertices) for m in meshes[:-1]])
     return Mesh(
-        np.concatenate([p.vertices for p in pieces]),
-        np.concatenate([p.normals for p in pieces]),
-        np.concatenate([p.rgb for p in pieces]),
-        np.concatenate([p.faces + s for p, s in zip(pieces, starts, strict=True)]),
-        np.concatenate([p.closed for p in pieces]),
+        np.concatenate([m.vertices for m in meshes]),
+        np.concatenate([m.normals for m in meshes]),
+        np.concatenate([m.rgb for m in meshes]),
+        np.concatenate([m.faces + s for m, s in zip(meshes, starts, strict=True)]),
+        np.concatenate([m.closed for m in meshes]),
     )
 
 

@@ -1,0 +1,78 @@
+"""The command line itself: help, version, exit codes, and its page in the docs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from vqc.cli import app
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = sorted(typer.main.get_command(app).commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(vqc, command):
+    text = vqc(command, "--help", check=0).stdout
+    assert "Usage: " in text and len(text.splitlines()) > 5
+
+
+def test_version_and_no_arguments(vqc):
+    assert vqc("--version", check=0).stdout.startswith("vqc ")
+    assert "render" in vqc(check=2).stderr
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys, contextlib\nfrom vqc.cli import main\nsys.argv = ['vqc', '--help']\n"
+        "with contextlib.suppress(SystemExit): main()\n"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    ).stdout.split()
+    heavy = {
+        "numpy",
+        "pyvista",
+        "vtkmodules",
+        "OCP",
+        "cadquery",
+        "trimesh",
+        "torch",
+        "cv2",
+        "PIL",
+        "scipy",
+    }
+    assert "vqc.cli" in loaded and not heavy & set(loaded)
+
+
+def test_the_page_on_the_commands_is_what_the_commands_say():
+    done = subprocess.run(
+        [sys.executable, "-m", "typer", "vqc.cli", "utils", "docs", "--name", "vqc"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    page = (ROOT / "docs" / "cli.md").read_text()
+    remake = "python -m typer vqc.cli utils docs --name vqc --output docs/cli.md"
+    assert page.strip() == done.stdout.strip(), f"stale; make it again: {remake}"
+
+
+def test_every_link_in_the_documents_leads_somewhere():
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_modules_import_one_way():
+    """Leaves first: a room never imports one that stands further down this list."""
+    order = ["errors", "types", "geometry", "phash", "contract", "formats", "manifest", "views",
+             "scene", "cad", "recipe", "render", "annotate", "asked", "verify", "engines", "frames",
+             "generate", "inspection", "export", "doctor", "cli"]  # fmt: skip
+    for path in sorted((ROOT / "src" / "vqc").rglob("*.py")):
+        room = path.relative_to(ROOT / "src" / "vqc").parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for name in re.findall(r"^\s*from vqc\.(\w+)", path.read_text(), re.M):
+            assert order.index(name) <= order.index(room), f"{room} imports {name}"

@@ -1,0 +1,117 @@
+"""What doctor says of this machine, and of worse ones."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from vqc import doctor
+from vqc.doctor import Finding
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, Finding]:
+    return {finding.name: finding for finding in doctor.examine()}
+
+
+def test_this_machine_serves(findings):
+    faults = [f for f in findings.values() if f.ok is False]
+    assert doctor.healthy(findings.values()), faults
+
+
+def test_every_topic_has_an_answer(findings):
+    topics = {"platform", "Python", "CPU cores", "memory", "free disk", "system libraries"}
+    topics |= {"OpenGL", "EGL devices", "GPUs", "torch device", "weights", "mesh cache"}
+    assert topics | set(doctor.PACKAGES) <= findings.keys()
+    assert all(f.value for f in findings.values())
+
+
+def test_opengl_names_the_system_and_the_renderer(findings):
+    assert re.match(r"(EGL|OSMesa or X): .+, OpenGL \d\.\d", findings["OpenGL"].value)
+
+
+def test_what_only_informs_is_no_fault():
+    assert doctor.healthy([Finding("a", "1", True), Finding("b", "none", None)])
+    assert not doctor.healthy([Finding("a", "1", True), Finding("b", "none", False)])
+
+
+@pytest.mark.parametrize(
+    ("finding", "remedy"),
+    [
+        (doctor.on_platform("Darwin", "arm64"), "Linux"),
+        (doctor.on_room("memory", 1.0, 4.0, "more"), "more"),
+        (doctor.on_package("no-such-package-of-vqc"), "setup.sh"),
+        (doctor.on_libraries(["libGL.so.1", "libEGL.so.1"]), "apt-get install .* libgl1 libegl1 "),
+        (
+            doctor.on_imports({"OCP.gp": None, "cv2": "libxcb.so.1: cannot open"}),
+            "system libraries",
+        ),
+        (doctor.on_gl({"error": "crashed (signal 11)"}, []), "libegl1"),
+        (doctor.on_torch({"error": "operator torchvision::nms does not exist"}, []), "a pair"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Finding) else "",
+)
+def test_what_is_missing_says_how_to_get_it(finding, remedy):
+    assert finding.ok is False
+    assert re.search(remedy, finding.remedy or "")
+
+
+def test_a_gpu_that_opengl_or_torch_does_not_use_is_pointed_out():
+    software = {"system": "EGL", "renderer": "llvmpipe (LLVM 15)", "version": "4.5"}
+    assert doctor.on_gl(software, []).remedy is None
+    assert "libnvidia-gl" in (doctor.on_gl(software, ["H200"]).remedy or "")
+    no_device = {"cuda": "13.0", "devices": []}
+    assert doctor.on_torch(no_device, []).remedy is None
+    assert "driver" in (doctor.on_torch(no_device, ["H200"]).remedy or "")
+
+
+def test_egl_devices_keep_their_order():
+    answer = {"devices": ["CUDA 1", "CUDA 0", "software"]}
+    assert doctor.on_egl(answer).value == "0: CUDA 1; 1: CUDA 0; 2: software"
+    assert doctor.on_egl({"error": "no libEGL.so.1"}).remedy
+
+
+def test_a_library_that_is_not_there_is_missing():
+    assert doctor.missing_libraries(["libc.so.6", "libnothing-of-vqc.so.9"]) == [
+        "libnothing-of-vqc.so.9"
+    ]
+
+
+def test_a_child_answers():
+    assert doctor.ask_child("vqc.doctor:probe_imports") == dict.fromkeys(doctor.COMPILED)
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds", "error"),
+    [
+        ("import os; os.abort()", 60, "signal 6"),
+        ("raise OSError('no such driver')", 60, "no such driver"),
+        ("import time; time.sleep(60)", 1, "no answer within 1 s"),
+    ],
+    ids=["crash", "exception", "hang"],
+)
+def test_a_child_that_fails_costs_one_line(tmp_path, monkeypatch, body, seconds, error):
+    (tmp_path / "bad_probe.py").write_text(f"def probe():\n    {body}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    answer = doctor.ask_child("bad_probe:probe", seconds)
+    assert error in answer["error"]
+    assert "\n" not in answer["error"]
+
+
+def test_no_egl_vendor_is_reported_and_nothing_crashes_here(monkeypatch):
+    monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", os.devnull)
+    monkeypatch.setenv("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+    finding = doctor.on_gl(doctor.ask_child("vqc.doctor:probe_gl"), [])
+    assert finding.ok is False
+    assert finding.remedy
+
+
+def test_setup_installs_the_libraries_that_doctor_knows():
+    script = Path(__file__).parents[1] / "scripts" / "setup.sh"
+    listed = re.search(r"^LIBRARIES=\((.*)\)$", script.read_text(), re.MULTILINE)
+    assert listed is not None
+    pairs = dict(pair.split(":") for pair in listed.group(1).split())
+    assert pairs == doctor.SYSTEM_LIBRARIES
