@@ -13,20 +13,13 @@ from vqc.frames import FrameMaker, Job
 from vqc.generate import prepare
 
 PART = Path(__file__).parent.parent / "cad_models" / "quadrupole_qf.step"
-PICTURE = {
-    "size": "1024x768", "fov_deg": 30.0, "fill": 0.8, "up": "z", "color": "cad",
-    "background": "white", "format": "jpg", "aa": 2, "masks": True, "depth": False,
-    "normals": False, "condition": None,
-}  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=5000)
     count = parser.parse_args().frames
-    request = Request(
-        (PART,), 15.0, (None, None, None), count, None, PICTURE, "file", (), (), (), None, 20.0, 0
-    )
+    request = Request((PART,), views=count, picture={"masks": True})
     recipe, paths = resolve(request)
     with tempfile.TemporaryDirectory(prefix="vqc-bench-") as name:
         plan, _ = prepare(recipe, paths, Path(name), workers=1)

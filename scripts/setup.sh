@@ -99,7 +99,8 @@ explain() { # says what to do about a failed step, from what it wrote
     case "$(tail -n 40 "$log")" in
     *"No space left"* | *"os error 28"*) say "the disk is full; about $DISK_GB GB are needed" ;;
     *[Cc]ertificate* | *UnknownIssuer*) say "a certificate is not trusted: SSL_CERT_FILE names the file of yours" ;;
-    *"dns error"* | *"resolve"*"host"* | *"name resolution"* | *"onnect"* | *"timed out"* | *"retries"*)
+    *"dns error"* | *"name resolution"* | *onnect* | *"timed out"* | *"No matching distribution"* | \
+        *ResolutionImpossible* | *"network was disabled"*)
         say "no way to the package registry: check the network, HTTPS_PROXY, PIP_INDEX_URL" ;;
     *) say "mend what the lines above name, and run this again" ;;
     esac >&2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import signal
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 from vqc.errors import LabelError
+from vqc.frames import FrameMaker
+from vqc.types import Silhouette
 
 
 def opener(kind: str, scratch: Path | None = None):
@@ -59,3 +62,36 @@ def _slow(scratch, item):
     (scratch / f"{os.getpid()}.pid").touch()
     time.sleep(0.02)
     return item
+
+
+class KillerView(FrameMaker):
+    """A frame maker that one view always kills, and another the first time."""
+
+    def __call__(self, job):
+        if job.index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        marker = self._plan.folder.parent / "seen"
+        if job.index == 5 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(job)
+
+
+class WrongBox(FrameMaker):
+    """A frame maker whose renderer forgets a corner of the part in one view."""
+
+    def __call__(self, job):
+        if job.source != self._source:
+            self._open(job.source)
+        layers = self._renderer.layers
+
+        def forgetful(view, depth, normals):
+            drawn = layers(view, depth, normals)
+            whole = drawn.silhouettes[0]
+            x0, y0, x1, y1 = whole.box
+            cut = Silhouette(whole.pixels - 9, (x0 + 4, y0, x1, y1))
+            return dataclasses.replace(drawn, silhouettes=(cut,))
+
+        if job.index == 2:
+            self._renderer.layers = forgetful
+        return super().__call__(job)

@@ -11,8 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+import jobs
 import pytest
 
+from vqc import generate
+from vqc.asked import Request, resolve
+from vqc.errors import IncompleteError, LabelError
 from vqc.manifest import read_manifest
 from vqc.verify import verify
 
@@ -199,6 +203,55 @@ def test_a_full_disk_leaves_no_half_frame_and_the_command_goes_on(vqc, steps, tm
         assert digest(disk / "set") == reference
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def small_plan(steps, root):
+    request = Request((steps / "ball.step",), views=8, name="set", picture={"size": "160x120"})
+    recipe, paths = resolve(request)
+    return generate.prepare(recipe, paths, root, workers=2)[0]
+
+
+def test_a_view_that_kills_its_worker_is_set_aside_and_tried_again(steps, tmp_path, monkeypatch):
+    plan = small_plan(steps, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(generate, "FrameMaker", jobs.KillerView)
+        with pytest.raises(IncompleteError, match=r"1 of 8 frames.*\n.*view 3 .*SIGKILL"):
+            generate.render_set(plan, workers=2)
+    assert len(list((tmp_path / "set").rglob("*.jpg"))) == 7
+    assert not (tmp_path / "set" / "manifest.jsonl").exists()
+    again = generate.render_set(plan, workers=2)
+    assert (again.made, again.found) == (1, 7) and verify(tmp_path / "set") == []
+
+
+def test_a_wrong_label_stops_the_job_with_the_frame_and_its_numbers(steps, tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "FrameMaker", jobs.WrongBox)
+    with pytest.raises(LabelError, match=r"ball_000002.jpg \(azimuth .*projected geometry \("):
+        generate.render_set(small_plan(steps, tmp_path), workers=1)
+    assert not (tmp_path / "set" / "manifest.jsonl").exists()
+
+
+def test_workers_killed_while_the_command_runs(vqc, steps, tmp_path, reference):
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from vqc.cli import main; main()",
+            "render",
+            *map(str, asked(steps)),
+        ],
+        cwd=tmp_path,
+    )
+    killed = 0
+    while process.poll() is None and killed < 3:
+        time.sleep(0.4)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for child in children:
+            if b"vqc.engines" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGKILL)
+                killed += 1
+                break
+    assert process.wait(120) == 0 and killed
+    assert digest(tmp_path / "renders" / "set") == reference
 
 
 FAULTS = {

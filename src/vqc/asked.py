@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -22,21 +22,25 @@ MESH_ERROR_PX = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The options of `vqc render` as they were typed."""
+    """The options of `vqc render` as they were typed.
+
+    axes: azimuth, elevation and tilt. picture: the fields of `Picture`, but `size` as
+    WIDTHxHEIGHT and `background` as a colour's name; what is left out has its default.
+    """
 
     step: tuple[Path, ...]
-    step_deg: float
-    axes: tuple[str | None, str | None, str | None]
-    views: int | None
-    name: str | None
-    picture: Mapping[str, Any]
-    label_by: str
-    classes: tuple[str, ...]
-    ignore: tuple[str, ...]
-    drop: tuple[str, ...]
-    deflection: float | None
-    angle_deg: float
-    seed: int
+    step_deg: float = 15.0
+    axes: tuple[str | None, str | None, str | None] = (None, None, None)
+    views: int | None = None
+    name: str | None = None
+    picture: Mapping[str, Any] = field(default_factory=dict)
+    label_by: str = "file"
+    classes: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    deflection: float | None = None
+    angle_deg: float = 20.0
+    seed: int = 0
 
 
 def resolve(request: Request) -> tuple[RenderRecipe, dict[str, Path]]:
@@ -69,23 +73,19 @@ def resolve(request: Request) -> tuple[RenderRecipe, dict[str, Path]]:
 
 
 def _picture(options: Mapping[str, Any]) -> Picture:
-    options = dict(options)
-    faults = []
-    width, _, height = options.pop("size").lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        faults.append(
-            f"--size: expected WIDTHxHEIGHT in pixels, such as 1024x768, got {width}x{height}"
-        )
-        width = height = "1024"
-    for field in ("up", "color", "format"):
-        allowed = get_args(get_type_hints(Picture)[field])
-        if options[field] not in allowed:
-            faults.append(f"--{field}: expected {' or '.join(allowed)}, got {options[field]!r}")
-            options[field] = allowed[0]
-    options["background"], fault = _colour(options["background"])
-    faults += [fault] if fault else []
+    given, faults = dict(options), []
+    size = given.pop("size", "1024x768")
+    sides = size.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() for side in sides):
+        faults.append(f"--size: expected WIDTHxHEIGHT in pixels, such as 1024x768, got {size!r}")
+        sides = ["1024", "768"]
+    for name in ("up", "color", "format"):
+        allowed = get_args(get_type_hints(Picture)[name])
+        if name in given and given[name] not in allowed:
+            faults.append(f"--{name}: expected {' or '.join(allowed)}, got {given.pop(name)!r}")
     try:
-        picture = Picture(width=int(width), height=int(height), **options)
+        background = _colour(given.pop("background", "white"))
+        picture = Picture(int(sides[0]), int(sides[1]), background=background, **given)
     except InputError as error:
         faults.append(str(error))
     if faults:
@@ -93,14 +93,14 @@ def _picture(options: Mapping[str, Any]) -> Picture:
     return picture
 
 
-def _colour(text: str) -> tuple[tuple[int, int, int], str | None]:
+def _colour(text: str) -> tuple[int, int, int]:
     from PIL import ImageColor
 
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
-        return (255, 255, 255), f"--background: expected a colour name or #rrggbb, got {text!r}"
-    return (red, green, blue), None
+        raise InputError(f"--background: expected a colour name or #rrggbb, got {text!r}") from None
+    return red, green, blue
 
 
 def _view_block(request: Request) -> ViewBlock:

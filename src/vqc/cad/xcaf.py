@@ -52,6 +52,8 @@ def _damage(model: Any) -> list[str]:
     The kernel would go on with what is left, and for instance draw a face that lost its
     border as an endless plane.
     """
+    if not model.NbEntities():
+        raise Refused("there is no geometry inside: its DATA section is empty")
     syntax = model.GlobalCheck(True)
     faults = [syntax.CFail(i).removeprefix("Undefined Parsing: ") for i in _upto(syntax.NbFails())]
     unknown: set[str] = set()
