@@ -12,7 +12,9 @@ vqc() {
 
 SECONDS=0
 vqc convert cad_models/*.step --out renders/meshes
-vqc render --step cad_models --name demo --views 60
+# A set of other sample parts, from before an update, is refused: then make it anew.
+vqc render --step cad_models --name demo --views 60 ||
+    vqc render --step cad_models --name demo --views 60 --fresh
 vqc verify renders/demo
 vqc inspect renders/demo
 

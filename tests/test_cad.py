@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from fixtures import step_files as make
+
 from vqc.cad import (
     MeshSettings,
     ReadLimits,
@@ -109,7 +109,7 @@ def test_triangles_without_any_surface_are_read(files: dict[str, Path]) -> None:
     (part,) = read_step(files["triangles_only"]).parts
     assert is_closed(part) and facing(part).min() > 0.8
     np.testing.assert_allclose(np.linalg.norm(part.vertices_mm, axis=1), 10, rtol=1e-6)
-    np.testing.assert_allclose(part.normals, part.vertices_mm / 10, atol=0.1)
+    np.testing.assert_allclose(part.normals, part.vertices_mm / 10, atol=0.2)
 
 
 # --- structure, names, units -----------------------------------------------------------
@@ -271,9 +271,12 @@ def test_what_is_no_step_file_is_told_apart(
         read_step(path)
 
 
-def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+def test_a_folder_or_a_pipe_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(CadError, match="is a folder"):
         read_step(tmp_path)
+    os.mkfifo(tmp_path / "pipe.step")
+    with pytest.raises(CadError, match="is not a file"):
+        read_step(tmp_path / "pipe.step")
 
 
 def test_curves_alone_are_no_geometry(files: dict[str, Path]) -> None:
@@ -327,7 +330,7 @@ def test_a_kernel_that_fails_costs_one_error(
 
 
 def test_memory_is_bounded(files: dict[str, Path]) -> None:
-    with pytest.raises(CadError, match="needs more than the 0.5 GB of memory"):
+    with pytest.raises(CadError, match=r"needs more than the 0\.5 GB of memory"):
         read_step(files["sphere"], MeshSettings(1e-6, 1), ReadLimits(memory_gb=0.5), cache=False)
 
 

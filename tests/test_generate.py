@@ -163,7 +163,7 @@ def test_fresh_never_deletes_what_is_no_set(vqc, steps, tmp_path):
     precious.parent.mkdir(parents=True)
     precious.write_text("three years")
     refused = vqc("render", "--step", steps / "ball.step", "--fresh", *SMALL, check=2)
-    assert "not empty" in refused.stderr and precious.exists()
+    assert "no rendered set" in refused.stderr and precious.exists()
 
 
 def test_parts_are_labelled_grouped_and_ignored(vqc, steps, tmp_path):

@@ -60,6 +60,8 @@ def open_step(path: Path) -> BufferedReader:
     """
     if path.is_dir():
         raise CadError(f"{path} is a folder, not a STEP file")
+    if path.exists() and not path.is_file():
+        raise CadError(f"{path} is not a file")
     try:
         stream = path.open("rb")
     except FileNotFoundError:

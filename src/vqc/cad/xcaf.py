@@ -56,6 +56,8 @@ def _damage(model: Any) -> list[str]:
         raise Refused("there is no geometry inside: its DATA section is empty")
     syntax = model.GlobalCheck(True)
     faults = [syntax.CFail(i).removeprefix("Undefined Parsing: ") for i in _upto(syntax.NbFails())]
+    # a dangling reference counts where the entity that holds it is looked at, below
+    faults = [fault for fault in faults if not fault.startswith("Unresolved Reference")]
     unknown: set[str] = set()
     for i in _upto(model.NbEntities()):
         if model.IsReportEntity(i):

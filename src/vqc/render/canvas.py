@@ -221,9 +221,10 @@ def _open_window(width: int, height: int) -> tuple[Any, Any]:
     """The window, and the sink that VTK's messages go to instead of the terminal."""
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (registers the OpenGL classes)
-    from vtkmodules.vtkCommonCore import vtkOutputWindow, vtkStringOutputWindow
+    from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringOutputWindow
     from vtkmodules.vtkRenderingCore import vtkRenderWindow
 
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
     messages = vtkStringOutputWindow()
     vtkOutputWindow.SetInstance(messages)
     window = vtkRenderWindow()
@@ -232,7 +233,7 @@ def _open_window(width: int, height: int) -> tuple[Any, Any]:
     window.SetAlphaBitPlanes(True)
     window.SetSize(width, height)
     window.Initialize()
-    if not window.SupportsOpenGL():
+    if not window.GetInitialized():  # SupportsOpenGL() says yes without a context, too
         raise VqcError(
             "no off-screen OpenGL: neither EGL nor OSMesa could open a window; "
             "`vqc doctor` says which library is missing and how to get it"
