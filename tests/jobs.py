@@ -40,6 +40,11 @@ def _poison(scratch, item):
     return item
 
 
+def _who(scratch, item):
+    time.sleep(0.01)
+    return os.getpid()
+
+
 def _raises(scratch, item):
     if item == 2:
         raise ValueError("two is not liked")

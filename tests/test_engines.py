@@ -32,6 +32,13 @@ def test_an_item_that_kills_its_worker_is_set_aside_and_the_rest_is_done(tmp_pat
     assert {k: v for k, v in found.items() if k != 3} == {k: k for k in range(12) if k != 3}
 
 
+def test_workers_stay_with_their_group_while_it_lasts():
+    groups = [k // 25 for k in range(100)]
+    done = results(engines.run(jobs.opener("who"), list(range(100)), 2, groups))
+    visits = {(pid, groups[k]) for k, pid in done.items()}
+    assert len(visits) <= 5  # four groups; the last may be shared
+
+
 def test_an_exception_is_told_with_its_cause():
     found = results(engines.run(jobs.opener("raises"), list(range(5)), 1))
     assert "two is not liked" in found[2] and len(found) == 5

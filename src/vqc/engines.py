@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
@@ -43,21 +43,60 @@ class _Worker:
     pipe: Connection
     held: deque[int] = field(default_factory=deque)
     since: float = field(default_factory=time.monotonic)
+    group: Any = None
+
+
+class _Waiting:
+    """Items that no worker has yet, by group, and the attempts that failed so far."""
+
+    def __init__(self, groups: Sequence[Any]) -> None:
+        self._group_of = groups
+        self._queues: dict[Any, deque[int]] = {}
+        self._failures: dict[int, int] = {}
+        for index in range(len(groups)):
+            self.put_back(index)
+
+    def __bool__(self) -> bool:
+        return bool(self._queues)
+
+    def put_back(self, index: int) -> None:
+        self._queues.setdefault(self._group_of[index], deque()).append(index)
+
+    def take(self, worker: _Worker, crew: Sequence[_Worker]) -> int:
+        """The next item for a worker: of its own group, else of the one that lacks workers most."""
+        if worker.group not in self._queues:
+            there = Counter(other.group for other in crew)
+            worker.group = max(self._queues, key=lambda g: len(self._queues[g]) / (1 + there[g]))
+        queue = self._queues[worker.group]
+        index = queue.popleft()
+        if not queue:
+            del self._queues[worker.group]
+        return index
+
+    def failed(self, index: int, why: str) -> Outcome | None:
+        """Another attempt for the item, or its last outcome."""
+        self._failures[index] = count = self._failures.get(index, 0) + 1
+        if count < ATTEMPTS:
+            self.put_back(index)
+            return None
+        return Outcome(index, failure=f"{count} attempts failed; the last: {why}")
 
 
 def run(
     open_worker: Callable[[], Callable[[Any], Any]],
     items: Sequence[Any],
     workers: int,
+    groups: Sequence[Any] | None = None,
     stall_s: float = STALL_S,
 ) -> Generator[Outcome, None, None]:
     """Outcomes as they come, one for each item.
 
+    groups: one key an item; a worker goes on with items of one group while there are any,
+    for work that has a price whenever the group changes.
     Raises at once any VqcError that a worker raises; whatever else goes wrong there counts
     as a failed attempt at its item. Leaving the iterator ends the workers.
     """
-    waiting: deque[int] = deque(range(len(items)))
-    failures: dict[int, list[str]] = {}
+    waiting = _Waiting(groups or [None] * len(items))
     crew: list[_Worker] = []
     unborn = 0  # workers in a row that died before finishing anything
     try:
@@ -66,24 +105,25 @@ def run(
                 crew.append(_start(open_worker))
             for worker in crew:
                 while waiting and len(worker.held) < QUEUE:
-                    _hand(worker, waiting.popleft(), items)
+                    _hand(worker, waiting.take(worker, crew), items)
             ready = wait([w.pipe for w in crew], timeout=1.0)
             for worker in list(crew):
                 if worker.pipe in ready:
-                    for outcome in _receive(worker, failures, waiting):
+                    for outcome in _receive(worker, waiting):
                         unborn = 0
                         yield outcome
                 stalled = worker.held and time.monotonic() - worker.since > stall_s
                 if stalled or worker.pipe.closed:
                     crew.remove(worker)
                     culprit = worker.held.popleft() if worker.held else None
-                    waiting.extendleft(reversed(worker.held))
+                    for index in worker.held:
+                        waiting.put_back(index)
                     why = _bury(worker, stall_s if stalled else None)
                     unborn += 1
                     if culprit is None:
                         if unborn > ATTEMPTS * workers:
                             raise VqcError(f"worker processes end at once: {why}")
-                    elif (given_up := _blame(culprit, why, failures, waiting)) is not None:
+                    elif (given_up := waiting.failed(culprit, why)) is not None:
                         yield given_up
     finally:
         for worker in crew:
@@ -115,9 +155,7 @@ def _hand(worker: _Worker, index: int, items: Sequence[Any]) -> None:
         worker.pipe.send((index, items[index]))
 
 
-def _receive(
-    worker: _Worker, failures: dict[int, list[str]], waiting: deque[int]
-) -> Iterator[Outcome]:
+def _receive(worker: _Worker, waiting: _Waiting) -> Iterator[Outcome]:
     """Read one message; close the pipe when the worker is gone."""
     try:
         kind, index, value = worker.pipe.recv()
@@ -130,20 +168,8 @@ def _receive(
     worker.held.remove(index)
     if kind == "done":
         yield Outcome(index, value)
-    elif (outcome := _blame(index, value, failures, waiting)) is not None:
+    elif (outcome := waiting.failed(index, value)) is not None:
         yield outcome
-
-
-def _blame(
-    index: int, why: str, failures: dict[int, list[str]], waiting: deque[int]
-) -> Outcome | None:
-    """Another attempt for the item, or its last outcome."""
-    reasons = failures.setdefault(index, [])
-    reasons.append(why)
-    if len(reasons) < ATTEMPTS:
-        waiting.append(index)
-        return None
-    return Outcome(index, failure=f"{len(reasons)} attempts failed; the last: {why}")
 
 
 def _bury(worker: _Worker, stalled_s: float | None) -> str:

@@ -32,7 +32,7 @@ from vqc.scene import require_fits
 from vqc.types import Frame, Manifest, Scene
 
 Progress = Callable[[int, int], None]
-"""Called with frames finished and frames in all."""
+"""Called with what is finished and what there is in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,16 @@ class Estimate:
 
 
 def prepare(
-    recipe: RenderRecipe, paths: Mapping[str, Path], root: Path, workers: int, fresh: bool = False
+    recipe: RenderRecipe,
+    paths: Mapping[str, Path],
+    root: Path,
+    workers: int,
+    fresh: bool = False,
+    on_progress: Progress = lambda done, total: None,
 ) -> tuple[Plan, tuple[str, ...]]:
     """Read the STEP files, check all that can be checked, and compare with what is there.
 
-    Returns the plan and notes for the user. Writes nothing.
+    Returns the plan and notes for the user. Writes nothing. on_progress counts STEP files.
     Raises InputError, CadError or RecipeError.
     """
     folder = root / recipe.name
@@ -75,7 +80,10 @@ def prepare(
         _require_paths(folder, recipe, paths)
     present = [s for s in recipe.sources if s.key in paths]
     with ThreadPoolExecutor(workers) as pool:
-        assemblies = list(pool.map(lambda s: read_source(recipe, s, paths[s.key]), present))
+        assemblies = []
+        for assembly in pool.map(lambda s: read_source(recipe, s, paths[s.key]), present):
+            assemblies.append(assembly)
+            on_progress(len(assemblies), len(present))
     require_fits(assemblies, recipe.labels)
     scenes = [scene_of(recipe, s, a) for s, a in zip(present, assemblies, strict=True)]
     if recipe.picture.depth:
@@ -136,7 +144,8 @@ def estimate(plan: Plan, workers: int, fresh: bool = False) -> Estimate:
         trial = replace(plan, folder=Path(scratch))
         started = time.monotonic()
         first = None
-        for outcome in engines.run(partial(FrameMaker, trial), sample, workers):
+        groups = [job.source for job in sample]
+        for outcome in engines.run(partial(FrameMaker, trial), sample, workers, groups):
             if outcome.failure:
                 raise IncompleteError(f"a trial frame failed: {outcome.failure}")
             first = first or time.monotonic()
@@ -168,12 +177,12 @@ def _work(
 ) -> list[tuple[Job, str]]:
     """Run the engine over the missing frames; each line is journalled as it comes."""
     set_aside = []
+    count = min(workers, len(missing))
+    outcomes = engines.run(partial(FrameMaker, plan), missing, count, [j.source for j in missing])
     journal_path = store.new_journal(plan.folder)
     with (
         journal_path.open("a", encoding="utf-8") as journal,
-        contextlib.closing(
-            engines.run(partial(FrameMaker, plan), missing, min(workers, len(missing)))
-        ) as outcomes,
+        contextlib.closing(outcomes),
     ):
         for outcome in outcomes:
             if outcome.failure is not None:

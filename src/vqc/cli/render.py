@@ -134,7 +134,8 @@ def render(
     workers = jobs or len(os.sched_getaffinity(0))
     silent = quiet or json
     recipe, paths = asked.resolve(request)
-    plan, remarks = generate.prepare(recipe, paths, out, workers, fresh)
+    with show.progress("read STEP", "files", silent) as update:
+        plan, remarks = generate.prepare(recipe, paths, out, workers, fresh, update)
     if not silent:
         show.notes(remarks)
     if dry_run:
