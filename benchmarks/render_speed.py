@@ -51,7 +51,7 @@ def mesh_with(target: int) -> tuple[MeshSettings, int]:
     """The settings that give the number of triangles nearest to the target."""
     found = []
     for deflection in (2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5):
-        for angle in (20.0, 10.0, 5.0):
+        for angle in (60.0, 45.0, 30.0, 20.0, 10.0, 5.0):
             settings = MeshSettings(deflection, angle)
             parts = read_step(PART, settings).parts
             found.append((settings, sum(len(p.faces) * len(p.placements) for p in parts)))

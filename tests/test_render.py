@@ -4,7 +4,7 @@ import shapes
 
 from vqc.geometry import project, transform, world2cam
 from vqc.render import Renderer
-from vqc.render.mesh import hull_points, is_closed
+from vqc.render.mesh import hull_points, hides_its_back
 from vqc.types import Part
 
 
@@ -188,8 +188,10 @@ def test_closed_means_closed_and_facing_outwards():
     open_box = Part(
         "x", cube.vertices_mm, cube.normals, cube.faces[1:], cube.face_rgba[1:], cube.placements
     )
-    assert is_closed(cube) and is_closed(shapes.sphere()) and is_closed(shapes.cone())
-    assert not is_closed(inside_out) and not is_closed(open_box)
+    assert (
+        hides_its_back(cube) and hides_its_back(shapes.sphere()) and hides_its_back(shapes.cone())
+    )
+    assert not hides_its_back(inside_out) and not hides_its_back(open_box)
 
 
 def test_hull_points_span_the_outline():

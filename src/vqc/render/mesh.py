@@ -42,7 +42,7 @@ def of_instances(scene: Scene) -> list[Mesh]:
         for part, at in instance.members:
             if id(part) not in ready:
                 flat, rgb = _colour_by_vertex(part)
-                ready[id(part)] = flat, rgb, np.full(len(flat.faces), is_closed(flat))
+                ready[id(part)] = flat, rgb, np.full(len(flat.faces), hides_its_back(flat))
             pieces.append(_place(*ready[id(part)], at, scene.center_mm, scene.grey))
         meshes.append(join(pieces))
     return meshes
@@ -78,8 +78,8 @@ def hull_points(vertices: FloatArray) -> FloatArray:
     return vertices
 
 
-def is_closed(part: Part) -> bool:
-    """Whether every connected piece is a closed surface whose normals point outwards.
+def hides_its_back(part: Part) -> bool:
+    """Whether every connected piece is a closed surface that is wound outwards.
 
     Closed: each directed edge has exactly one partner that runs the other way, after
     vertices at the same place are joined. Outwards: its signed volume is positive.
