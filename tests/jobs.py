@@ -94,7 +94,7 @@ class WrongBox(FrameMaker):
             drawn = layers(view, depth, normals)
             whole = drawn.silhouettes[0]
             x0, y0, x1, y1 = whole.box
-            cut = Silhouette(whole.pixels - 9, (x0 + 4, y0, x1, y1))
+            cut = Silhouette(whole.area_px - 9, (x0 + 4, y0, x1, y1))
             return dataclasses.replace(drawn, silhouettes=(cut,))
 
         if job.index == 2:

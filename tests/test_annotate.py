@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import shapes
@@ -126,6 +128,28 @@ def test_a_part_that_was_not_drawn_at_all_is_found():
     with pytest.raises(LabelError, match="nothing is drawn"):
         prove(Silhouette(0, None), outline, blind, view, 1)
     renderer.close()
+
+
+def test_more_of_a_part_showing_than_there_is_of_it_is_found():
+    scene = shapes.scene(shapes.box())
+    view = shapes.view(scene, 30, 20)
+    renderer = Renderer(scene, 320, 240)
+    layers = renderer.layers(view)
+    wrong = dataclasses.replace(layers, visible_px=(layers.visible_px[0] + 1,))
+    with pytest.raises(LabelError, match="alone it covers only"):
+        annotate(scene, view, wrong, renderer)
+    renderer.close()
+
+
+def test_a_part_of_one_pixel_is_no_false_alarm():
+    for part in (shapes.box(), shapes.plate_with_hole(20, 19), shapes.cone(10, 3)):
+        scene = shapes.scene(part)
+        for aa in (1, 2, 3, 4):
+            renderer = Renderer(scene, 333, 97, aa)
+            for azimuth in range(0, 360, 20):
+                view = shapes.view(scene, azimuth, 17, size=(333, 97), fill=0.02)
+                annotate(scene, view, renderer.layers(view), renderer)
+            renderer.close()
 
 
 def test_a_moved_drawing_is_found():

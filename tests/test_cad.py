@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -311,7 +312,7 @@ def test_a_dollar_for_a_name_is_forgiven(files: dict[str, Path], tmp_path: Path)
         ("kill -ABRT $$", "crashed the CAD kernel .SIGABRT"),
         ("kill -KILL $$", "was killed"),
         ("exit 3", "crashed the CAD kernel .exit code 3"),
-        ("exec sleep 60", "took longer than 0.5 s.*--timeout-s"),
+        ("exec sleep 60", "took longer than 0.5 s.*--timeout"),
         ("""echo '{"refused": "memory"}'""", "needs more than the .* GB of memory.*--memory-gb"),
         ("""echo '{"missing": "libGL.so.1"}'""", "cannot be loaded .libGL.so.1.*vqc doctor"),
     ],
@@ -520,6 +521,25 @@ def test_two_files_of_one_stem_are_refused(files: dict[str, Path], tmp_path: Pat
     twin.write_bytes(files["plate"].read_bytes())
     with pytest.raises(InputError, match=r"plate.step and .*plate.stp would both become"):
         convert([files["plate"], twin], tmp_path / "out")
+
+
+def test_a_file_name_that_is_not_text(files: dict[str, Path], tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"te\xffil '1\".step")
+    odd.write_bytes(files["plate"].read_bytes())
+    assert read_step(odd, cache=False).parts
+    with pytest.raises(InputError, match=r"udcffil.*rename the file"):
+        convert([odd], tmp_path / "out")
+
+
+def test_a_part_name_that_is_not_text_is_recorded(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    part = replace(read_step(files["plate"]).parts[0], name="caf\u00e9 \udcff")
+    whole = replace(read_step(files["plate"]), parts=(part,))
+    monkeypatch.setattr(sys.modules["vqc.cad.convert"], "read_step", lambda *_: whole)
+    convert([files["plate"]], tmp_path)
+    assert json.loads((tmp_path / "plate.json").read_bytes())["parts"][0]["name"] == part.name
+    assert convert([files["plate"]], tmp_path)[0].reused
 
 
 def test_an_unwritable_place(files: dict[str, Path], tmp_path: Path) -> None:

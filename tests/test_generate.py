@@ -195,7 +195,7 @@ def test_a_full_disk_leaves_no_half_frame_and_the_command_goes_on(vqc, steps, tm
         pytest.skip("this machine lets nobody mount a tmpfs")
     try:
         full = vqc("render", *asked(steps), check=2)
-        assert "No space left" in full.stderr and "same command" in full.stderr
+        assert "No space left" in full.stderr and "it goes on" in full.stderr
         for image in disk.rglob("*.jpg"):
             assert image.read_bytes().endswith(b"\xff\xd9")
         subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
@@ -215,7 +215,7 @@ def test_a_view_that_kills_its_worker_is_set_aside_and_tried_again(steps, tmp_pa
     plan = small_plan(steps, tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(generate, "FrameMaker", jobs.KillerView)
-        with pytest.raises(IncompleteError, match=r"1 of 8 frames.*\n.*view 3 .*SIGKILL"):
+        with pytest.raises(IncompleteError, match=r"1 of 8 frames.*\n.*ball_000003.jpg .*SIGKILL"):
             generate.render_set(plan, workers=2)
     assert len(list((tmp_path / "set").rglob("*.jpg"))) == 7
     assert not (tmp_path / "set" / "manifest.jsonl").exists()
@@ -272,6 +272,14 @@ FAULTS = {
                         "block=ball"), "both of class"),
     "no name": (("--step", "ball.step", "--step", "block.step"), "--name"),
     "name": (("--step", "ball.step", "--name", "../x"), "--name"),
+    "seed": (("--step", "ball.step", "--seed=-1"), "--seed"),
+    "condition": (("--step", "ball.step", "--condition", "a\nb"), "--condition"),
+    "class with a tab": (("--step", "ball.step", "--class", "ball=a\tb"), "old=new"),
+    "a device": (("--step", "/dev/zero"), "is not a file"),
+    "views twice": (("--step", "ball.step", "--views", "9", "--step-deg", "9"), "give one"),
+    "too few views": (("--step", "ball.step", "--views", "9", "--azimuth", "0", "--elevation", "0",
+                       "--tilt", "0"), "hold only 1"),
+    "samples": (("--step", "ball.step", "--aa", "0"), "--aa"),
     "fill": (("--step", "ball.step", "--fill", "0"), "--fill"),
     "empty folder": (("--step", "."), "no .step"),
 }  # fmt: skip
@@ -284,6 +292,61 @@ def test_bad_input_has_its_own_error_and_writes_nothing(vqc, steps, tmp_path, fa
     refused = vqc("render", *places, check=2)
     assert message in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["t .step", "..step", ".step", "a\tb.step", os.fsdecode(b"x\xff.step")]
+)
+def test_file_names_that_cannot_name_a_set_are_refused(vqc, steps, tmp_path, name):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(steps / "ball.step", folder / name)
+    refused = vqc("render", "--step", f"in/{name}", *SMALL, check=2)
+    assert "rename the file" in refused.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_folder_named_like_a_step_file_is_no_step_file(vqc, steps, tmp_path):
+    (tmp_path / "in" / "d.step").mkdir(parents=True)
+    shutil.copy(steps / "ball.step", tmp_path / "in")
+    vqc("render", "--step", "in", "--views", 1, *SMALL, check=0)
+    assert len(read_manifest(tmp_path / "renders" / "in").frames) == 1
+
+
+def test_a_second_file_of_one_stem_joins_without_doubling_the_first(vqc, steps, tmp_path):
+    for folder, source in (("a", "ball.step"), ("b", "block.step")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(steps / source, tmp_path / folder / "p.step")
+    common = ("--name", "set", "--views", 2, *SMALL)
+    vqc("render", "--step", "a/p.step", *common, check=0)
+    both = (
+        "--step",
+        "a/p.step",
+        "--step",
+        "b/p.step",
+        "--class",
+        "a/p.step=p",
+        "--class",
+        "b/p.step=q",
+    )
+    vqc("render", *both, *common, check=0)
+    manifest = read_manifest(tmp_path / "renders" / "set")
+    assert manifest.classes == ("p", "q") and len(manifest.frames) == 4
+    assert verify(tmp_path / "renders" / "set") == []
+
+
+def test_a_finished_set_needs_no_writing_and_may_be_a_link(vqc, steps, tmp_path):
+    wanted = ("--step", steps / "ball.step", "--views", 2, *SMALL)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "renders").mkdir()
+    (tmp_path / "renders" / "ball").symlink_to(elsewhere)
+    vqc("render", *wanted, check=0)
+    before = {p: p.stat().st_mtime_ns for p in elsewhere.rglob("*")}
+    vqc("render", *wanted, check=0)
+    assert {p: p.stat().st_mtime_ns for p in elsewhere.rglob("*")} == before
+    vqc("render", *wanted, "--fresh", check=0)
+    assert verify(elsewhere) == []
 
 
 def test_all_faults_are_told_at_once(vqc, steps):

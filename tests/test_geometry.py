@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from vqc.errors import InputError
 from vqc.geometry import (
     bounding_sphere,
+    box_of_mask,
     box_of_points,
     boxes_overlap,
     clip_box,
@@ -15,7 +16,6 @@ from vqc.geometry import (
     distance_for_fill,
     intrinsics_from_fov,
     project,
-    silhouette,
     transform,
     world2cam,
 )
@@ -128,12 +128,11 @@ def test_box_arithmetic():
     assert not boxes_overlap((0, 0, 2, 2), (2, 0, 3, 2))
 
 
-def test_silhouette_counts_and_bounds_half_open():
+def test_the_box_of_a_mask_is_half_open():
     mask = np.zeros((6, 8), bool)
-    assert silhouette(mask).box is None
+    assert box_of_mask(mask) is None
     mask[2, 3:5] = True
-    found = silhouette(mask, 10, 20)
-    assert found.pixels == 2 and found.box == (13, 22, 15, 23)
+    assert box_of_mask(mask, 10, 20) == (13, 22, 15, 23)
 
 
 def test_impossible_cameras_are_refused():

@@ -4,7 +4,7 @@ import shapes
 
 from vqc.geometry import project, transform, world2cam
 from vqc.render import Renderer
-from vqc.render.mesh import hull_points, hides_its_back
+from vqc.render.mesh import hides_its_back, hull_points
 from vqc.types import Part
 
 
@@ -30,7 +30,8 @@ def test_a_cube_seen_face_on_covers_the_square_that_geometry_says(aa):
     assert rows.min() == pytest.approx(120 - half, abs=1) and rows.max() + 1 == pytest.approx(
         120 + half, abs=1
     )
-    assert layers.silhouettes[0].pixels == np.count_nonzero(layers.instance_id)
+    assert layers.silhouettes[0].area_px == layers.visible_px[0]
+    assert layers.visible_px[0] == pytest.approx(np.count_nonzero(layers.instance_id), rel=0.02)
 
 
 def test_background_and_object_colours():
@@ -95,12 +96,26 @@ def test_instances_hide_each_other_and_silhouettes_are_whole():
     layers = draw(scene, shapes.view(scene))
     ids = {i.class_name: k for k, i in enumerate(scene.labelled, 1)}
     assert layers.instance_id[120, 160] == ids["front"]
-    seen = np.count_nonzero(layers.instance_id == ids["back"])
-    whole = layers.silhouettes[ids["back"] - 1].pixels
-    assert layers.silhouettes[ids["front"] - 1].pixels == np.count_nonzero(
-        layers.instance_id == ids["front"]
+    alone = {name: layers.silhouettes[k - 1].area_px for name, k in ids.items()}
+    seen = {name: layers.visible_px[k - 1] for name, k in ids.items()}
+    assert seen["front"] == alone["front"]
+    assert seen["back"] + alone["front"] == pytest.approx(alone["back"], rel=1e-3)
+
+
+@pytest.mark.parametrize("aa", [1, 2, 3, 4])
+def test_neighbours_share_their_border_without_loss(aa):
+    left, right = (
+        shapes.box((4, 4, 4), name, placements=[shapes.at(0, y)])
+        for name, y in (("left", -2), ("right", 2))
     )
-    assert seen + layers.silhouettes[ids["front"] - 1].pixels == pytest.approx(whole, rel=0.005)
+    for order in ((left, right), (right, left)):
+        scene = shapes.scene(*order, by="part")
+        for tilt in (0, 7, 33):
+            layers = draw(scene, shapes.view(scene, 0, 0, tilt, fov=5), aa)
+            areas = [s.area_px for s in layers.silhouettes]
+            assert layers.visible_px == pytest.approx(areas, rel=2e-3)
+            counts = np.bincount(layers.instance_id.ravel(), minlength=3)[1:]
+            assert abs(counts[0] - counts[1]) < 0.01 * counts.sum()
 
 
 def test_matter_without_a_label_hides_but_is_no_instance():
@@ -118,8 +133,8 @@ def test_a_part_over_the_border_is_counted_whole():
     assert (outside.instance_id[:, 160] > 0).all()
     box = outside.silhouettes[0].box
     assert box[1] < 0 and box[3] > 240
-    assert outside.silhouettes[0].pixels > np.count_nonzero(outside.instance_id)
-    assert inside.silhouettes[0].pixels == np.count_nonzero(inside.instance_id)
+    assert outside.silhouettes[0].area_px > outside.visible_px[0]
+    assert inside.silhouettes[0].area_px == inside.visible_px[0]
 
 
 def test_far_from_the_origin_nothing_trembles():

@@ -26,7 +26,7 @@ def test_every_named_component_is_a_class_and_every_placement_an_object():
     built, found = classes(LabelRules("part"))
     assert found == ["base", "bolt_m4", "bolt_m4", None]
     assert built.classes == ("base", "bolt_m4")
-    assert "1 component(s) without a name" in built.notes[0]
+    assert "without a name stay unlabelled: 1 of 2 × 2 × 2 mm" in built.notes[0]
 
 
 def test_grouping_and_ignoring_by_pattern():

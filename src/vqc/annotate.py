@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from vqc.errors import LabelError
 from vqc.formats import rle
-from vqc.geometry import box_of_points, silhouette, world2cam
+from vqc.geometry import box_of_mask, box_of_points, world2cam
 from vqc.types import Annotation, Box, FloatArray, Layers, Scene, Silhouette, View
 
 TOLERANCE_PX = 1.0
-ZOOM = 8
+MIN_ZOOM = 8
 TIP_ZOOMS = (64, 512)
 SIDES = ("left", "top", "right", "bottom")
 
@@ -28,6 +28,9 @@ Region = tuple[int, int, int, int]
 
 class Redraw(Protocol):
     """What the proof asks of the renderer; see `vqc.render.Renderer`."""
+
+    @property
+    def aa(self) -> int: ...
 
     def outline_px(self, view: View, instance: int) -> FloatArray: ...
 
@@ -48,26 +51,28 @@ def annotate(
     camera = world2cam(view.pose)
     height, width = layers.instance_id.shape
     annotations = []
-    for number, (instance, alone) in enumerate(
-        zip(scene.labelled, layers.silhouettes, strict=True), start=1
-    ):
+    for number, instance in enumerate(scene.labelled, start=1):
+        alone, visible_px = layers.silhouettes[number - 1], layers.visible_px[number - 1]
         outline = redraw.outline_px(view, number)
         amodal = box_of_points(outline)
         thin = prove(alone, outline, redraw, view, number)
-        visible = _visible(layers.instance_id, number, amodal)
+        if visible_px > alone.area_px:
+            raise LabelError(
+                f"instance {number} ({instance.part_name or instance.class_name}): "
+                f"{visible_px:g} px of it show, but alone it covers only {alone.area_px:g} px"
+            )
+        box = _visible_box(layers.instance_id, number, amodal)
         assert instance.class_name is not None
         annotations.append(
             Annotation(
                 class_name=instance.class_name,
                 part_name=instance.part_name or instance.class_name,
                 instance=number,
-                box_xyxy=visible.box,
+                box_xyxy=box,
                 amodal_box_xyxy=tuple(round(v, 3) for v in amodal),  # type: ignore[arg-type]
-                visibility=_visibility(visible.pixels, alone.pixels),
+                visibility=round(visible_px / alone.area_px, 6) if box else 0.0,
                 truncated=amodal[0] < 0 or amodal[1] < 0 or amodal[2] > width or amodal[3] > height,
-                mask=(
-                    rle.encode(layers.instance_id == number) if masks and visible.pixels else None
-                ),
+                mask=rle.encode(layers.instance_id == number) if masks and box else None,
                 pose=tuple(round(v, 9) + 0.0 for v in (camera @ instance.pose).ravel().tolist()),
                 extra={"subpixel": True} if thin else {},
             )
@@ -75,11 +80,11 @@ def annotate(
     return tuple(annotations)
 
 
-def _visible(ids: NDArray[np.int32], number: int, amodal: Box) -> Silhouette:
-    """What of an instance shows; it can only be where its geometry is."""
+def _visible_box(ids: NDArray[np.int32], number: int, amodal: Box) -> Box | None:
+    """The modal box; an instance can only show where its geometry is."""
     left, top = (max(int(v) - 2, 0) for v in amodal[:2])
     right, bottom = (max(int(v) + 3, 0) for v in amodal[2:])
-    return silhouette(ids[top:bottom, left:right] == number, left, top)
+    return box_of_mask(ids[top:bottom, left:right] == number, left, top)
 
 
 def prove(
@@ -95,14 +100,16 @@ def prove(
     if min(gaps) < -TOLERANCE_PX:
         raise _wrong("pixels were drawn outside the object's geometry", alone.box, amodal)
     open_sides = [side for side in range(4) if gaps[side] > TOLERANCE_PX]
+    # An odd multiple of the samples a pixel has, so that every sample is a cell's centre.
+    zoom = next(z for z in range(redraw.aa, 99, 2 * redraw.aa) if z >= MIN_ZOOM)
     for side in open_sides:
         strip = _strip(side, alone.box, amodal, outline_px)
-        cells = redraw.coverage(view, instance, strip, ZOOM)
-        if _pixel_blocks(cells).any():
+        cells = redraw.coverage(view, instance, strip, zoom)
+        if _pixel_blocks(cells, zoom).any():
             what = f"matter at the {SIDES[side]} that is wider than a pixel was not drawn"
             raise _wrong(what, alone.box, amodal)
         if not (
-            _reaches(cells, side)
+            _reaches(cells, side, zoom)
             or _tip_is_there(side, outline_px, redraw, view, instance)
             or _has_no_thickness(side, amodal, redraw.triangles_px(view, instance))
         ):
@@ -161,17 +168,17 @@ def _polygon(points: FloatArray) -> FloatArray:
     return corners
 
 
-def _pixel_blocks(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _pixel_blocks(cells: NDArray[np.bool_], zoom: int) -> NDArray[np.bool_]:
     """Which whole pixels are covered in every one of their cells."""
-    rows, cols = cells.shape[0] // ZOOM, cells.shape[1] // ZOOM
-    blocks: NDArray[np.bool_] = np.asarray(cells.reshape(rows, ZOOM, cols, ZOOM).all(axis=(1, 3)))
+    rows, cols = cells.shape[0] // zoom, cells.shape[1] // zoom
+    blocks: NDArray[np.bool_] = np.asarray(cells.reshape(rows, zoom, cols, zoom).all(axis=(1, 3)))
     return blocks
 
 
-def _reaches(cells: NDArray[np.bool_], side: int) -> bool:
+def _reaches(cells: NDArray[np.bool_], side: int, zoom: int) -> bool:
     """Whether the cells nearest to that side, within a pixel of the edge, hold matter."""
     lines = np.any(cells, axis=side % 2)
-    return bool((lines[:ZOOM] if side < 2 else lines[-ZOOM:]).any())
+    return bool((lines[:zoom] if side < 2 else lines[-zoom:]).any())
 
 
 def _tip_is_there(
@@ -196,10 +203,6 @@ def _has_no_thickness(side: int, amodal: Box, triangles_px: FloatArray) -> bool:
     longest = np.linalg.norm(sides, axis=2).max(axis=1)
     area2 = np.abs(sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0])
     return bool((area2 <= longest / TIP_ZOOMS[0]).all())
-
-
-def _visibility(visible: int, whole: int) -> float:
-    return round(min(visible / whole, 1.0), 6) if whole else 0.0
 
 
 def _wrong(what: str, drawn: Box | None, amodal: Box) -> LabelError:

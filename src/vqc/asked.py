@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from vqc.cad import MeshSettings, find_step_files
+from vqc.contract import is_text
 from vqc.errors import InputError
 from vqc.recipe import Picture, RenderRecipe, Source, ViewBlock
 from vqc.scene import LabelRules
@@ -18,6 +19,7 @@ from vqc.views import FULL_RANGES, default_axes, parse_axis
 AXES = ("azimuth", "elevation", "tilt")
 NAME_CHARACTERS = "letters, digits, '.', '_', '-' and spaces"
 MESH_ERROR_PX = 0.25
+DEFAULT_STEP_DEG = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Request:
     """
 
     step: tuple[Path, ...]
-    step_deg: float = 15.0
+    step_deg: float | None = None
     axes: tuple[str | None, str | None, str | None] = (None, None, None)
     views: int | None = None
     name: str | None = None
@@ -104,7 +106,10 @@ def _colour(text: str) -> tuple[int, int, int]:
 
 
 def _view_block(request: Request) -> ViewBlock:
-    defaults = default_axes(request.step_deg) if request.views is None else FULL_RANGES
+    if request.views is not None and request.step_deg is not None:
+        raise InputError("--views and --step-deg are two ways to choose the views; give one")
+    step_deg = DEFAULT_STEP_DEG if request.step_deg is None else request.step_deg
+    defaults = default_axes(step_deg) if request.views is None else FULL_RANGES
     faults, axes = [], []
     for text, name, default in zip(request.axes, AXES, defaults, strict=True):
         try:
@@ -114,15 +119,18 @@ def _view_block(request: Request) -> ViewBlock:
     if faults:
         raise InputError("\n".join(faults))
     block = ViewBlock(axes[0], axes[1], axes[2], request.views)
-    block.angles()
+    different = len(set(block.angles()))
+    if request.views is not None and different < request.views:
+        raise InputError(f"--views {request.views}: these ranges hold only {different} of them")
     return block
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
-    wrong = [t for t in texts if not all(map(str.strip, t.partition("=")))]
+    pairs = [(k.strip(), v.strip()) for k, _, v in (t.rpartition("=") for t in texts)]
+    wrong = [t for t, pair in zip(texts, pairs, strict=True) if not all(map(is_text, pair))]
     if wrong:
         raise InputError(f"--class: expected old=new, got {', '.join(map(repr, wrong))}")
-    return {k.strip(): v.strip() for k, _, v in (t.partition("=") for t in texts)}
+    return dict(pairs)
 
 
 def _labels(request: Request, rules: Mapping[str, str]) -> LabelRules:

@@ -198,7 +198,7 @@ def cannot_write(where: Path, error: OSError) -> OutputError:
     advice = "free some space" if full else "check the place and its permissions"
     return OutputError(
         f"{where}: cannot be written: {error.strerror or error}; "
-        f"{advice} and give the same command again: it goes on where it stopped"
+        f"{advice} and give the command again, without --fresh: it goes on where it stopped"
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -76,7 +75,9 @@ def prepare(
     if folder.exists() and not (folder.is_dir() and store.is_rendered_set(folder)):
         raise InputError(f"{folder} is there and is no rendered set; choose another --name")
     if not fresh and (folder / store.RECIPE).exists():
-        recipe = grow(read_recipe(folder / store.RECIPE), recipe, folder)
+        old = read_recipe(folder / store.RECIPE)
+        recipe, paths = _with_known_keys(old, recipe, paths)
+        recipe = grow(old, recipe, folder)
         _require_paths(folder, recipe, paths)
     present = [s for s in recipe.sources if s.key in paths]
     with ThreadPoolExecutor(workers) as pool:
@@ -117,7 +118,10 @@ def render_set(
     jobs = _jobs(recipe)
     try:
         if fresh and folder.exists():
-            shutil.rmtree(folder)
+            store.clear(folder)
+        if (manifest := store.finished(plan, len(jobs))) is not None:
+            on_progress(len(jobs), len(jobs))
+            return Summary(folder, manifest, 0, len(jobs), time.monotonic() - started)
         records = store.adopt(plan, {image for image, _ in jobs})
         found = len(records)
         missing = [job for image, job in jobs if image not in records]
@@ -125,7 +129,7 @@ def render_set(
         if missing:
             set_aside = _work(plan, workers, missing, records, on_progress, len(jobs))
             if set_aside:
-                raise IncompleteError(_incomplete(folder, set_aside, len(jobs)))
+                raise IncompleteError(_incomplete(folder, recipe, set_aside, len(jobs)))
         manifest = store.finish(plan, records)
     except OSError as error:
         raise cannot_write(folder, error) from None
@@ -196,6 +200,20 @@ def _work(
     return set_aside
 
 
+def _with_known_keys(
+    old: RenderRecipe, new: RenderRecipe, paths: Mapping[str, Path]
+) -> tuple[RenderRecipe, dict[str, Path]]:
+    """Sources that the set has keep their keys, though two files of one stem get longer ones."""
+    keys = {s.key for s in old.sources}
+    known = {(s.sha256, s.class_name): s.key for s in old.sources}
+    sources = [
+        s if s.key in keys else replace(s, key=known.get((s.sha256, s.class_name), s.key))
+        for s in new.sources
+    ]
+    moved = {s.key: paths[before.key] for before, s in zip(new.sources, sources, strict=True)}
+    return replace(new, sources=tuple(sources)), moved
+
+
 def _require_paths(folder: Path, recipe: RenderRecipe, paths: Mapping[str, Path]) -> None:
     """Raise InputError where frames are missing of a source whose STEP file was not given."""
     gone = {number: s.file for number, s in enumerate(recipe.sources) if s.key not in paths}
@@ -220,14 +238,16 @@ def _with_depth_scales(recipe: RenderRecipe, scenes: Mapping[str, Scene]) -> Ren
     return replace(recipe, sources=tuple(sources))
 
 
-def _incomplete(folder: Path, set_aside: Iterable[tuple[Job, str]], total: int) -> str:
+def _incomplete(
+    folder: Path, recipe: RenderRecipe, set_aside: Iterable[tuple[Job, str]], total: int
+) -> str:
     lines = [
-        f"  view {job.index} of source {job.source} "
+        f"  {image_path(recipe.sources[job.source], job.index, recipe.picture.format)} "
         f"(azimuth {job.angles[0]:g}, elevation {job.angles[1]:g}, tilt {job.angles[2]:g}): {why}"
         for job, why in set_aside
     ]
     return (
-        f"{folder}: {len(lines)} of {total} frames could not be made; all others are finished:\n"
+        f"{folder}: {len(lines)} of {total} frames could not be made; the rest is finished:\n"
         + "\n".join(lines)
         + "\nThe same command tries them again; until then the set has no manifest."
     )

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vqc.types import Box, CameraPose, FloatArray, Intrinsics, Silhouette
+from vqc.types import Box, CameraPose, FloatArray, Intrinsics
 
 
 def intrinsics_from_fov(fov_deg: float, width: int, height: int) -> Intrinsics:
@@ -121,14 +121,13 @@ def box_of_points(pixels: FloatArray) -> Box:
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def silhouette(mask: NDArray[np.bool_], x0: int = 0, y0: int = 0) -> Silhouette:
-    """Count and box of an (H, W) mask whose upper left pixel is (x0, y0)."""
+def box_of_mask(mask: NDArray[np.bool_], x0: int = 0, y0: int = 0) -> Box | None:
+    """Half-open box of an (H, W) mask whose upper left pixel is (x0, y0); None if it is empty."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
-        return Silhouette(0, None)
+        return None
     left, top = float(x0 + cols[0]), float(y0 + rows[0])
-    box = (left, top, float(x0 + cols[-1] + 1), float(y0 + rows[-1] + 1))
-    return Silhouette(int(np.count_nonzero(mask)), box)
+    return left, top, float(x0 + cols[-1] + 1), float(y0 + rows[-1] + 1)
 
 
 def clip_box(box: Box, width: int, height: int) -> Box | None:

@@ -22,7 +22,9 @@ THUMBNAIL_PX = 400
 PALETTE = ("#e6194b", "#0072b2", "#009e73", "#d55e00", "#7b3fbf", "#b58900", "#00838f", "#c2185b")
 NO_BOX = "no box"
 NAMED_BOXES = 4
-"""A frame with more boxes than this shows them without names; colours tell the classes."""
+"""A frame with more boxes than this names none of them; colours tell the classes."""
+ROOM_PX = 24
+"""A box must be this wide and high on the sheet for its visibility to be written in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def contact_sheet(folder: Path, manifest: Manifest, count: int, out: Path) -> Pa
     """
     from PIL import Image
 
+    if out.suffix.lower() != ".png":
+        raise InputError(f"--out {out}: the sheet is a PNG; give a name that ends in .png")
     chosen = choose(manifest.frames, count)
     if not chosen:
         raise InputError(f"{folder}: the set holds no frame to show")
@@ -145,15 +149,17 @@ def _tile(folder: Path, frame: Frame, classes: Sequence[str]) -> Image.Image:
     scale = THUMBNAIL_PX / picture.width
     picture = picture.resize((THUMBNAIL_PX, max(1, round(picture.height * scale))))
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(13)
+    font, small = ImageFont.load_default(13), ImageFont.load_default(10)
     shown = [note for note in frame.objects or () if note.box_xyxy is not None]
     for note in shown:
         assert note.box_xyxy is not None
         colour = PALETTE[classes.index(note.class_name) % len(PALETTE)]
         _draw_box(draw, [v * scale for v in note.box_xyxy], colour)
+        x0, y0, x1, y1 = (v * scale for v in note.box_xyxy)
         if len(shown) <= NAMED_BOXES:
-            at = (note.box_xyxy[0] * scale, note.box_xyxy[1] * scale - 18)
-            _draw_text(draw, at, _title(note), colour, font)
+            _draw_text(draw, (x0, y0 - 18), _title(note), colour, font)
+        elif note.visibility is not None and min(x1 - x0, y1 - y0) >= ROOM_PX:
+            draw.text((x0 + 2, y0), f"{note.visibility:.0%}", fill=colour, font=small)
     caption = frame.image.rsplit("/", 1)[-1]
     if not frame.objects:
         caption += "  (nobody labelled it)" if frame.objects is None else "  (background)"

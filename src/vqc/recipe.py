@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vqc.cad import MeshSettings
+from vqc.contract import is_text
 from vqc.errors import InputError, RecipeError
 from vqc.scene import LabelRules
 from vqc.views import Angles, spread, sweep
@@ -68,16 +69,19 @@ class Picture:
 
     def __post_init__(self) -> None:
         faults = []
-        if not (16 <= self.width * self.aa <= MAX_SIDE_PX and self.width >= 16):
-            faults.append(f"--size: width {self.width} (times --aa {self.aa})")
-        if not (16 <= self.height * self.aa <= MAX_SIDE_PX and self.height >= 16):
-            faults.append(f"--size: height {self.height} (times --aa {self.aa})")
-        if faults:
-            faults = [f"{f}; expected 16 to {MAX_SIDE_PX} pixels" for f in faults]
         if not 1 <= self.aa <= 4:
-            faults.append(
+            raise InputError(
                 f"--aa: expected 1 (off) to 4 samples along a pixel's side, got {self.aa}"
             )
+        for side in ("width", "height"):
+            pixels = getattr(self, side)
+            if not 16 <= pixels <= MAX_SIDE_PX // self.aa:
+                faults.append(
+                    f"--size: expected a {side} of 16 to {MAX_SIDE_PX // self.aa} pixels "
+                    f"(with --aa {self.aa}), got {pixels}"
+                )
+        if self.condition is not None and not is_text(self.condition):
+            faults.append(f"--condition: expected a text on one line, got {self.condition!r}")
         if not 1 <= self.fov_deg <= 120:
             faults.append(f"--fov: expected 1 to 120 degrees, got {self.fov_deg:g}")
         if not 0.01 <= self.fill <= 4:
@@ -97,6 +101,10 @@ class RenderRecipe:
     mesh: MeshSettings
     sources: tuple[Source, ...]
     views: tuple[ViewBlock, ...]
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"--seed: expected a whole number from 0, got {self.seed}")
 
     def all_angles(self) -> list[Angles]:
         """Every view once, in the order in which they were asked for: the index is for good."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -92,11 +93,16 @@ def _by_part(
             f"{assembly.source}: --label-by part finds no component with a name to label; "
             f"components: {component_names(assembly)}; label the whole file with --label-by file"
         )
-    unnamed = sum(i.part_name is None for i in rest)
-    notes = [f"{unnamed} component(s) without a name stay unlabelled"] if unnamed else []
+    unnamed = Counter(_size_text(i.members[0][0]) for i in rest if i.part_name is None)
+    sizes = ", ".join(f"{count} of {size} mm" for size, count in sorted(unnamed.items()))
+    notes = [f"components without a name stay unlabelled: {sizes}"] if unnamed else []
     ignored = sorted({i.part_name for i in rest if i.part_name is not None})
     notes += [f"ignored: {', '.join(ignored)}"] if ignored else []
     return labelled + rest, notes
+
+
+def _size_text(part: Part) -> str:
+    return " × ".join(f"{side:.3g}" for side in np.ptp(part.vertices_mm, axis=0))
 
 
 def component_names(assembly: Assembly) -> str:

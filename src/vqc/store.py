@@ -13,12 +13,12 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from vqc import __version__
-from vqc.errors import ManifestError
+from vqc.errors import ManifestError, VqcError
 from vqc.formats import yolo
 from vqc.frames import SCRATCH, Plan
 from vqc.manifest import FILE_NAME, frame_from_json, read_manifest, write_manifest
@@ -45,6 +45,25 @@ def new_journal(folder: Path) -> Path:
     return folder / SCRATCH / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
 
 
+def clear(folder: Path) -> None:
+    """Remove all that a folder holds; the folder, or the link to it, stays."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def finished(plan: Plan, frames: int) -> Manifest | None:
+    """The manifest, where the set is complete and whole: then nothing need be written."""
+    try:
+        manifest = read_manifest(plan.folder)
+    except VqcError:
+        return None
+    same = manifest.recipe_sha256 == plan.recipe.sha256() and len(manifest.frames) == frames
+    return manifest if same and all(_are_whole(plan, manifest.frames)) else None
+
+
 def adopt(plan: Plan, wanted: set[str]) -> dict[str, Frame]:
     """Prepare the folder and return the records of all frames that are there and whole.
 
@@ -62,9 +81,8 @@ def adopt(plan: Plan, wanted: set[str]) -> dict[str, Frame]:
     _replace(folder / RECIPE, text)
     _replace(folder / CLASSES, "".join(f"{c}\n" for c in plan.classes))
     records = {i: f for i, f in records_of(folder).items() if i in wanted}
-    with ThreadPoolExecutor() as pool:
-        whole = pool.map(lambda f: _is_whole(plan, f), records.values())
-        return {i: f for (i, f), ok in zip(records.items(), whole, strict=True) if ok}
+    whole = _are_whole(plan, list(records.values()))
+    return {i: f for (i, f), ok in zip(records.items(), whole, strict=True) if ok}
 
 
 def records_of(folder: Path) -> dict[str, Frame]:
@@ -96,6 +114,11 @@ def finish(plan: Plan, records: Mapping[str, Frame]) -> Manifest:
     write_manifest(plan.folder, manifest)
     shutil.rmtree(plan.folder / SCRATCH, ignore_errors=True)
     return manifest
+
+
+def _are_whole(plan: Plan, frames: Sequence[Frame]) -> list[bool]:
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda frame: _is_whole(plan, frame), frames))
 
 
 def _is_whole(plan: Plan, frame: Frame) -> bool:

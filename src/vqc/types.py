@@ -173,11 +173,12 @@ class Scene:
 class Silhouette:
     """An instance drawn alone and whole, on a canvas large enough to hold it.
 
-    pixels: how many it covers.
-    box: around them, in pixels of the frame (may reach outside it); None where none is covered.
+    area_px: what its samples cover; in whole pixels only where each has one sample.
+    box: around the pixels of which it covers half or more, in pixels of the frame (may reach
+        outside it); None where there is no such pixel.
     """
 
-    pixels: int
+    area_px: float
     box: Box | None
 
 
@@ -189,6 +190,8 @@ class Layers:
     instance_id: (H, W) int32, sampled at pixel centres; 0 is the background, -1 matter
         that carries no label.
     silhouettes: one for each labelled instance, in the order of their ids.
+    visible_px: what the samples of each labelled instance cover in the picture, hidden and
+        cut-off ones left out; comparable with its silhouette's area.
     depth_mm: (H, W) float32, distance along the optical axis, 0 where nothing is; or None.
     normal: (H, W, 3) uint8, round((n + 1) / 2 · 255) of the unit normal n that faces the
         camera, in camera axes (x right, y down, z forward); 0 where nothing is; or None.
@@ -197,6 +200,7 @@ class Layers:
     rgb: ByteArray
     instance_id: NDArray[np.int32]
     silhouettes: tuple[Silhouette, ...]
+    visible_px: tuple[float, ...]
     depth_mm: NDArray[np.float32] | None = None
     normal: ByteArray | None = None
 

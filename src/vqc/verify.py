@@ -130,7 +130,7 @@ def _decode(data: bytes, size: tuple[int, int]) -> str | None:
                 return f"is {width} x {height} pixels, the manifest says {size[0]} x {size[1]}"
             picture.load()
     except Exception as error:  # a decoder may raise anything on broken data
-        return f"does not open as a picture: {type(error).__name__}: {error}"
+        return f"does not open as a picture ({type(error).__name__})"
     return None
 
 
@@ -196,7 +196,9 @@ def _read(root: Path, file: str, may_link: bool = False) -> bytes | Fault:
 
 def _digest_faults(data: bytes) -> list[Fault]:
     digest = json.loads(data.split(b"\n", 1)[0]).get("digest")
-    if digest is None or digest_of(data, digest) == digest:
+    if digest is None:
+        return [Fault(FILE_NAME, 1, "digest: missing, so changes after writing cannot be found")]
+    if digest_of(data, digest) == digest:
         return []
     return [Fault(FILE_NAME, None, "changed after it was written: its digest does not fit")]
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vqc.cad.reader import open_step, read_step
+from vqc.cad.reader import open_step, read_step, stop_reading
 from vqc.cad.settings import MeshSettings, ReadLimits
 from vqc.errors import CadError, InputError, OutputError, VqcError
 
@@ -57,15 +57,32 @@ def find_step_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+            inside = sorted(
+                p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file()
+            )
             faults += [] if inside else [f"{path}: no .step or .stp file in this folder"]
         elif not path.exists():
             faults.append(f"{path}: there is no such file or folder")
+        elif not path.is_file():
+            faults.append(f"{path}: is not a file; expected a STEP file or a folder of them")
         for file in inside:
+            if not _is_usable(file.name):
+                name = ascii(file.name)
+                faults.append(
+                    f"{name}: its name cannot name a set; rename the file: no dot or "
+                    "blank at its ends, nothing unprintable, at most 200 bytes"
+                )
             found.setdefault(file.resolve(), file)
     if faults:
         raise InputError("\n".join(faults))
     return list(found.values())
+
+
+def _is_usable(name: str) -> bool:
+    """Whether a file's name can go into other file names, class lists and messages."""
+    stem = name.rpartition(".")[0] or name
+    clean = name.isprintable() and stem == stem.strip() and not stem.startswith(".")
+    return clean and len(name.encode()) <= 200
 
 
 def convert(
@@ -128,8 +145,11 @@ def _gather(
             else:
                 task.result()
             on_done(tasks[task])
-    finally:
-        pool.shutdown(cancel_futures=True)
+    except BaseException:  # such as Ctrl-C: wait for nobody
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop_reading()
+        raise
+    pool.shutdown()
     if faults:
         raise CadError("\n".join(faults[path] for path in files if path in faults))
     return [task.result() for task in tasks]
@@ -189,7 +209,8 @@ def _write(assembly: Assembly, out_dir: Path, settings: MeshSettings) -> Convers
         "notes": assembly.notes,
         "files": {stem + end: hashlib.sha256(data).hexdigest() for end, data in outputs.items()},
     }
-    outputs[".json"] = json.dumps(record, indent=1, ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    outputs[".json"] = text.encode(errors="backslashreplace")  # a part's name may be no text
     for end, data in outputs.items():
         _replace(out_dir / (stem + end), data)
     return _conversion(record, reused=False)

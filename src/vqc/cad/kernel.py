@@ -10,6 +10,7 @@ NumPy is not imported here: that alone takes longer than reading most files.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import math
@@ -38,6 +39,7 @@ faces: for every face of the B-rep, body after body: number of nodes, number of
 """
 
 _ENDLESS_MM = 1e9
+_PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def main() -> None:
 
 
 def _limit(job: Job) -> None:
-    """Bound the memory, die at once on Ctrl-C, and in time even without a parent."""
+    """Bound the memory; die at once on Ctrl-C, with the parent, and in time anyway."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # DATA, not AS: a library or the reserve of a thread takes addresses, not memory
     resource.setrlimit(resource.RLIMIT_DATA, (job.memory_bytes, job.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -86,17 +90,17 @@ def _limit(job: Job) -> None:
 def _convert(job: Job) -> tuple[dict[str, Any], dict[str, array[Any]]]:
     with open(0, "rb", closefd=False) as stream:
         text = stream.read()
-    document, notes = read_document("/dev/stdin")
+    document, notes = read_document("/dev/stdin", text)
     model = collect(document, b"SPECIFIED_HIGHER_USAGE_OCCURRENCE" in text)
     if model.bare:
-        notes.append(f"{model.bare} products of curves or points only are left out")
+        notes.append(f"left out, being curves or points only: {model.bare}")
     _mesh(model, job)
     arrays, faces_of_body, empty = _extract(model)
     if not arrays["triangles"]:
         raise Refused("there is no geometry inside: the kernel made no triangle of it")
     if empty:
         total = empty + sum(faces_of_body)
-        notes.append(f"{empty} of {total} faces gave no triangle and are missing")
+        notes.append(f"missing faces, of which no triangle came: {empty} of {total}")
     if b"CARTESIAN_TRANSFORMATION_OPERATOR_3D" in text:
         notes.append("where the file mirrors or scales an occurrence, the kernel does not")
     unit = length_unit(text)

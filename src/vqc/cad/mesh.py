@@ -13,7 +13,7 @@ from vqc.cad.kernel import ARRAYS
 from vqc.errors import CadError
 from vqc.types import Assembly, ByteArray, FloatArray, IntArray, Part
 
-GREY_RGBA = (176, 178, 181, 255)
+GREY_RGBA = (178, 178, 178, 255)
 """The colour of whatever the file leaves uncoloured, 8-bit sRGB."""
 
 _COLUMNS = {"nodes": 3, "normals": 3, "triangles": 3, "faces": 4}

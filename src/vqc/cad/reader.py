@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _START, _END = b"ISO-10303-21", b"END-ISO-10303-21"
 _TAIL_BYTES = 1 << 16
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 def read_step(
@@ -51,6 +52,12 @@ def read_step(
     if cache:
         meshes.save(entry, assembly)
     return assembly
+
+
+def stop_reading() -> None:
+    """End all readings that other threads of this process are at."""
+    for process in list(_running):
+        process.kill()
 
 
 def open_step(path: Path) -> BufferedReader:
@@ -94,9 +101,13 @@ def _ask_kernel(
 ) -> Assembly:
     """Run `vqc.cad.kernel` on an open file and make an assembly of its answer."""
     process = _start(stream, settings, limits)
-    from vqc.cad.mesh import from_kernel  # NumPy loads while the process works
+    _running.add(process)
+    try:
+        from vqc.cad.mesh import from_kernel  # NumPy loads while the process works
 
-    outcome = _wait(process, limits.timeout_s)
+        outcome = _wait(process, limits.timeout_s)
+    finally:
+        _running.discard(process)
     if process.returncode:
         raise CadError(f"{path} {_verdict(process.returncode, outcome, limits)}")
     line, _, _ = outcome.answer.partition(b"\n")
@@ -165,7 +176,7 @@ def _verdict(returncode: int, outcome: _Outcome, limits: ReadLimits) -> str:
     if outcome.late or returncode == -signal.SIGALRM:
         return (
             f"took longer than {limits.timeout_s:g} s to read and was given up; allow more time "
-            "(--timeout-s) or a coarser mesh (--deflection)"
+            "(--timeout) or a coarser mesh (--deflection)"
         )
     if outcome.peak_bytes > 0.8 * limits.memory_bytes:
         return _memory(limits)

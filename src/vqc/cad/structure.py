@@ -127,12 +127,14 @@ def _pieces(label: Any, shape: Any) -> list[tuple[str | None, Any]]:
     from OCP.TopAbs import TopAbs_ShapeEnum as Kind
     from OCP.TopoDS import TopoDS_Compound, TopoDS_Iterator
 
+    if shape.ShapeType() != Kind.TopAbs_COMPOUND:
+        return [(_name(label), shape)]
     solids = [
         (name, solid)
         for sub, solid in _sub_shapes(label)
         if solid.ShapeType() == Kind.TopAbs_SOLID and (name := _name(sub))
     ]
-    if shape.ShapeType() != Kind.TopAbs_COMPOUND or len(solids) < 2:
+    if len(solids) < 2:
         return [(_name(label), shape)]
     builder, rest = BRep_Builder(), TopoDS_Compound()
     builder.MakeCompound(rest)

@@ -14,15 +14,17 @@ _STRUCTURE = re.compile(
     r"|ItemDefinedTransformation|\w*RelationshipWithTransformation)"
     r"|Shape_\w*Representation$)"
 )
+_SOLID = re.compile(rb"(?:MANIFOLD_SOLID_BREP|BREP_WITH_VOIDS|FACETED_BREP)\s*\(\s*'[^']")
 
 
 class Refused(Exception):
     """The file cannot be turned into meshes; the text is for the user."""
 
 
-def read_document(path: str) -> tuple[Any, list[str]]:
+def read_document(path: str, text: bytes) -> tuple[Any, list[str]]:
     """An XCAF document in millimetres, and notes of one sentence each.
 
+    text: the content of the file at `path`.
     Raises Refused where the text cannot be parsed or is damaged.
     """
     from OCP.IFSelect import IFSelect_ReturnStatus
@@ -33,7 +35,8 @@ def read_document(path: str) -> tuple[Any, list[str]]:
 
     reader = STEPCAFControl_Reader()
     Interface_Static.SetCVal_s("xstep.cascade.unit", "MM")
-    Interface_Static.SetIVal_s("read.stepcaf.subshapes.name", 1)
+    # names inside a product cost time for every edge; only several solids need them
+    Interface_Static.SetIVal_s("read.stepcaf.subshapes.name", int(len(_SOLID.findall(text)) > 1))
     Interface_Static.SetIVal_s("read.step.tessellated", 1)
     reader.SetSHUOMode(True)
     for unused in ("GDT", "Layer", "Mat", "Meta", "Props", "View"):
@@ -73,7 +76,7 @@ def _damage(model: Any) -> list[str]:
     if not unknown:
         return []
     names = ", ".join(sorted(unknown)[:3]) + (", …" if len(unknown) > 3 else "")
-    return [f"entities of {len(unknown)} unknown kinds are ignored ({names})"]
+    return [f"ignored, being unknown to the kernel: {names}"]
 
 
 def _faults(check: Any, kind: str) -> list[str]:
@@ -113,10 +116,12 @@ def _failures(reader: Any) -> list[str]:
     notes = []
     if lost:
         kinds = "; ".join(kind for kind, _ in lost.most_common(2))
-        notes.append(f"{lost.total()} entities could not be translated and are missing ({kinds})")
+        notes.append(
+            f"missing, since the kernel could not translate them: {lost.total()} ({kinds})"
+        )
     if mended:
         kind = mended.most_common(1)[0][0]
-        notes.append(f"{mended.total()} details were mended ({kind})")
+        notes.append(f"mended by the kernel: {mended.total()} ({kind})")
     return notes
 
 

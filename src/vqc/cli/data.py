@@ -41,22 +41,22 @@ def inspect(
         classes = [dataclasses.asdict(row) for row in rows]
         show.as_json(record | {"counts": counts, "rows": classes, "sheet": str(sheet)})
         return
-    side = "side: least – middle – largest"
-    columns = ("class", "session", "frames", "boxes", side, "centre x, y", "visibility")
+    columns = ("class", "session", "frames", "boxes", "side", "centre", "visible")
     cells = [
         (
             row.class_name,
             row.session,
             row.frames,
             row.boxes,
-            " – ".join(f"{v:.3f}" for v in row.side) if row.side else "",
-            ", ".join(f"{v:.3f}" for v in row.centre) if row.centre else "",
-            "" if row.visibility is None else f"{row.visibility:.3f}",
+            " ".join(f"{v:.2f}" for v in row.side) if row.side else "",
+            " ".join(f"{v:.2f}" for v in row.centre) if row.centre else "",
+            "" if row.visibility is None else f"{row.visibility:.2f}",
         )
         for row in rows
     ]
     show.table(f"{manifest.kind} set {manifest.name}", columns, cells)
-    typer.echo("side: root of box area ÷ root of frame area; centre: share of the frame (middle)")
+    typer.echo("side: root of box area ÷ root of frame area, least, middle and largest;")
+    typer.echo("centre: x and y as shares of the frame; visible: share; both the middle one")
     typer.echo(", ".join(f"{key}: {value:,}" for key, value in counts.items()))
     typer.echo(f"sheet: {sheet}")
 

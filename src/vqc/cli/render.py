@@ -23,8 +23,9 @@ def render(
         ),
     ],
     step_deg: Annotated[
-        float, typer.Option(help="Step of the default sweep, in degrees: 15 makes 360 views.")
-    ] = 15.0,
+        float | None,
+        typer.Option(help="Step of the default sweep in degrees [default: 15, for 360 views]."),
+    ] = None,
     azimuth: Annotated[
         str | None, typer.Option(help="START:STOP:STEP in degrees, both ends included.")
     ] = None,
@@ -33,7 +34,8 @@ def render(
     ] = None,
     tilt: Annotated[str | None, typer.Option(help="The same, about the optical axis.")] = None,
     views: Annotated[
-        int | None, typer.Option(help="This many well-spread views instead of a sweep.")
+        int | None,
+        typer.Option(help="This many views, well spread over the ranges, instead of a sweep."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the set [default: the stem].")] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the sets.")] = Path("renders"),
@@ -145,9 +147,10 @@ def render(
         with show.progress(f"render {recipe.name}", "frames", silent) as update:
             summary = generate.render_set(plan, workers, fresh, update)
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on with what is missing", err=True)
+        again = "the same command without --fresh" if fresh else "the same command"
+        typer.echo(f"stopped; {again} goes on with what is missing", err=True)
         raise typer.Exit(130) from None
-    if not quiet:
+    if json or not quiet:
         _say_summary(plan.recipe, summary, json)
 
 

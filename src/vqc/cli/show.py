@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import typer
+
+LOG_EVERY_S = 30.0
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -44,6 +47,9 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int],
     if quiet:
         yield lambda done, total: None
         return
+    if not os.isatty(2):
+        yield _spoken(what, unit)
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -70,6 +76,21 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int],
             bar.update(task, completed=done, total=total, state=f"{done:,}/{total:,} {unit}{left}")
 
         yield update
+
+
+def _spoken(what: str, unit: str) -> Callable[[int, int], None]:
+    """Progress for a log file: a line now and then."""
+    started = time.monotonic()
+    last = [started]
+
+    def update(done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - last[0] >= LOG_EVERY_S:
+            last[0] = now
+            left = _clock((total - done) * (now - started) / done) if done else "?"
+            typer.echo(f"{what}: {done:,}/{total:,} {unit}, {left} left", err=True)
+
+    return update
 
 
 def _clock(seconds: float) -> str:

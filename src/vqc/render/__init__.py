@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqc.geometry import (
+    box_of_mask,
     box_of_points,
     boxes_overlap,
     crop,
     project,
-    silhouette,
     transform,
     world2cam,
 )
@@ -53,7 +53,7 @@ class Renderer:
     """
 
     def __init__(self, scene: Scene, width: int, height: int, aa: int = 2) -> None:
-        self._scene, self._aa = scene, aa
+        self._scene, self.aa = scene, aa
         self._count = len(scene.labelled)
         self._alone = self._count == len(scene.instances) == 1
         self._meshes = mesh.of_instances(scene)
@@ -91,20 +91,26 @@ class Renderer:
         ids = np.zeros((k.height, k.width), np.int32)
         depth_mm = np.zeros((k.height, k.width), np.float32) if depth else None
         normal = np.zeros((k.height, k.width, 3), np.uint8) if normals else None
+        visible_px = (0.0,) * self._count
         x0, y0, x1, y1 = _touched(boxes, k)
         if x1 > x0 and y1 > y0:
             inside = (slice(y0, y1), slice(x0, x1))
             part = crop(k, x0, y0, x1 - x0, y1 - y0, 1)
-            (samples,) = self._draw(view, [Tile("lit", _finer(part, self._aa))])
-            picture = _average(samples, self._aa)
+            (samples,) = self._draw(view, [Tile("lit", _finer(part, self.aa))])
+            picture = _average(samples, self.aa)
             rgb[inside] = cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB)
-            ids[inside] = picture[..., 3] >= 128 if self._alone else self._ids(view, part)
+            if self._alone:
+                ids[inside] = picture[..., 3] >= 128
+                visible_px = (np.count_nonzero(samples[..., 3]) / self.aa**2,)
+            else:
+                ids[inside], visible_px = self._ids(view, part)
             if depth_mm is not None:
                 depth_mm[inside] = self._depth(view, part)
             if normal is not None:
                 (drawn,) = self._draw(view, [Tile("normals", part)])
                 normal[inside] = np.where(drawn[..., 3:] > 0, drawn[..., :3], 0)
-        return Layers(rgb, ids, self._silhouettes(view, ids, boxes), depth_mm, normal)
+        silhouettes = self._silhouettes(view, ids, visible_px, boxes)
+        return Layers(rgb, ids, silhouettes, visible_px, depth_mm, normal)
 
     def coverage(self, view: View, instance: int, region: Region, zoom: int) -> NDArray[np.bool_]:
         """Which cells of a region of the pixel grid an instance covers when drawn alone.
@@ -138,7 +144,11 @@ class Renderer:
         return results
 
     def _silhouettes(
-        self, view: View, ids: NDArray[np.int32], boxes: list[Box]
+        self,
+        view: View,
+        ids: NDArray[np.int32],
+        visible_px: tuple[float, ...],
+        boxes: list[Box],
     ) -> tuple[Silhouette, ...]:
         """Every labelled instance as if alone; one that stands clear of the rest already is."""
         height, width = ids.shape
@@ -150,22 +160,26 @@ class Renderer:
             inside = x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height
             if inside and not any(boxes_overlap(box, b) for j, b in enumerate(boxes) if j != i):
                 left, top = max(region[0], 0), max(region[1], 0)
-                found[i] = silhouette(ids[top : region[3], left : region[2]] == i + 1, left, top)
+                mask = ids[top : region[3], left : region[2]] == i + 1
+                found[i] = Silhouette(visible_px[i], box_of_mask(mask, left, top))
             else:
                 regions[i] = region
-        wanted = [(i + 1, region, self._aa) for i, region in regions.items()]
+        wanted = [(i + 1, region, self.aa) for i, region in regions.items()]
         drawn = self._coverages(view, wanted)
         for (i, region), cells in zip(regions.items(), drawn, strict=True):
-            share = _average(cells.astype(np.uint8) * 255, self._aa)
-            found[i] = silhouette(share >= 128, region[0], region[1])
+            share = _average(cells.astype(np.uint8) * 255, self.aa)
+            area_px = np.count_nonzero(cells) / self.aa**2
+            found[i] = Silhouette(area_px, box_of_mask(share >= 128, region[0], region[1]))
         return tuple(found[i] for i in range(self._count))
 
-    def _ids(self, view: View, part: Intrinsics) -> NDArray[np.int32]:
-        (drawn,) = self._draw(view, [Tile("ids", _finer(part, self._aa))])
+    def _ids(self, view: View, part: Intrinsics) -> tuple[NDArray[np.int32], tuple[float, ...]]:
+        """The id of each pixel, and how many pixels' worth of samples each instance has."""
+        (drawn,) = self._draw(view, [Tile("ids", _finer(part, self.aa))])
         codes = np.ascontiguousarray(drawn).view("<u4")[..., 0]
         ids = np.where(codes >> 24, codes & 0xFFFFFF, 0).astype(np.int32)
         ids[ids == UNLABELLED_CODE] = -1
-        return _most_frequent(ids, self._aa)
+        counts = np.bincount(ids.ravel() + 1, minlength=self._count + 2)[2:]
+        return _most_frequent(ids, self.aa), tuple((counts / self.aa**2).tolist())
 
     def _depth(self, view: View, part: Intrinsics) -> NDArray[np.float64]:
         (drawn,) = self._draw(view, [Tile("lit", part)])
@@ -238,20 +252,17 @@ def _average(samples: ByteArray, aa: int) -> ByteArray:
 
 
 def _most_frequent(samples: NDArray[np.int32], aa: int) -> NDArray[np.int32]:
-    """The id that most of a pixel's samples carry; matter wins over as much background."""
+    """The id that most of a pixel's samples carry; background only where it has more than half.
+
+    Among equals the upper left sample decides, so that no instance gains over another.
+    """
     if aa == 1:
         return samples
     cells = [samples[row::aa, col::aa] for row in range(aa) for col in range(aa)]
     ids: NDArray[np.int32] = cells[0].copy()
     mixed = np.logical_or.reduce([cell != cells[0] for cell in cells[1:]])
-    rows = np.sort(np.stack([cell[mixed] for cell in cells], axis=1), axis=1)
-    best, best_run = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.int32)
-    run = np.zeros(len(rows), np.int32)
-    for s in range(aa * aa):
-        same = rows[:, s] == rows[:, s - 1] if s else np.zeros(len(rows), np.bool_)
-        run = np.where(same, run + 1, 1)
-        better = (run > best_run) & (rows[:, s] != 0)
-        best, best_run = np.where(better, rows[:, s], best), np.where(better, run, best_run)
-    empty = (rows == 0).sum(axis=1) * 2 > aa * aa
-    ids[mixed] = np.where(empty, 0, best)
+    rows = np.stack([cell[mixed] for cell in cells], axis=1)
+    votes = np.stack([(rows == rows[:, s : s + 1]).sum(axis=1) for s in range(aa * aa)], axis=1)
+    votes[(rows == 0) & (votes * 2 <= aa * aa)] = 0
+    ids[mixed] = rows[np.arange(len(rows)), votes.argmax(axis=1)]
     return ids
