@@ -98,7 +98,7 @@ def prepare(
         for source, assembly, scene in zip(present, assemblies, scenes, strict=True)
         for note in (*assembly.notes, *scene.notes)
     ]
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
     return Plan(folder, recipe, classes, paths, threads), tuple(notes)
 
 
