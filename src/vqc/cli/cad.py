@@ -25,9 +25,11 @@ def convert(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Convert STEP files to STL, and to GLB with names and colours, in millimetres.
+    """Convert STEP files to STL, and to GLB with names and colours.
 
-    What was converted before, with the same settings, is not done again.
+    Meshes are in millimetres, whatever the file's unit; a GLB's root node turns them into
+    the metres and Y up that glTF asks for. What was converted before, with the same
+    settings, is not done again.
 
     \b
     Examples:
