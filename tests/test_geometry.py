@@ -11,7 +11,6 @@ from vqc.geometry import (
     box_of_mask,
     box_of_points,
     boxes_overlap,
-    clip_box,
     crop,
     distance_for_fill,
     intrinsics_from_fov,
@@ -122,8 +121,6 @@ def test_the_bounding_sphere_is_the_smallest():
 
 def test_box_arithmetic():
     assert box_of_points(np.array([[1, 5], [3, 2.0]])) == (1, 2, 3, 5)
-    assert clip_box((-5, 2, 4, 9), 3, 8) == (0, 2, 3, 8)
-    assert clip_box((5, 2, 9, 4), 5, 8) is None
     assert boxes_overlap((0, 0, 2, 2), (1, 1, 3, 3))
     assert not boxes_overlap((0, 0, 2, 2), (2, 0, 3, 2))
 

@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from vqc.errors import LabelError
 from vqc.formats import rle
 from vqc.geometry import box_of_mask, box_of_points, world2cam
-from vqc.types import Annotation, Box, FloatArray, Layers, Scene, Silhouette, View
+from vqc.types import Annotation, Box, FloatArray, Layers, Region, Scene, Silhouette, View
 
 TOLERANCE_PX = 1.0
 MIN_ZOOM = 8
 TIP_ZOOMS = (64, 512)
 SIDES = ("left", "top", "right", "bottom")
-
-Region = tuple[int, int, int, int]
 
 
 class Redraw(Protocol):

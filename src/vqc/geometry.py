@@ -130,12 +130,5 @@ def box_of_mask(mask: NDArray[np.bool_], x0: int = 0, y0: int = 0) -> Box | None
     return left, top, float(x0 + cols[-1] + 1), float(y0 + rows[-1] + 1)
 
 
-def clip_box(box: Box, width: int, height: int) -> Box | None:
-    """The part of a box inside the frame; None where nothing of it is."""
-    x0, y0 = max(box[0], 0.0), max(box[1], 0.0)
-    x1, y1 = min(box[2], float(width)), min(box[3], float(height))
-    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
-
-
 def boxes_overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -23,6 +23,9 @@ ByteArray = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels, half-open."""
 
+Region = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in whole pixels of the frame, half-open, inside it or not."""
+
 
 def _require(condition: bool, message: str) -> None:
     if not condition:

@@ -32,15 +32,13 @@ from vqc.types import (
     FloatArray,
     Intrinsics,
     Layers,
+    Region,
     Scene,
     Silhouette,
     View,
 )
 
 UNLABELLED_CODE = 0xFFFFFF
-
-Region = tuple[int, int, int, int]
-"""x0, y0, x1, y1 in whole pixels of the frame, inside it or not."""
 
 
 class Renderer:
