@@ -310,7 +310,7 @@ def test_a_folder_named_like_a_step_file_is_no_step_file(vqc, steps, tmp_path):
     (tmp_path / "in" / "d.step").mkdir(parents=True)
     shutil.copy(steps / "ball.step", tmp_path / "in")
     vqc("render", "--step", "in", "--views", 1, *SMALL, check=0)
-    assert len(read_manifest(tmp_path / "renders" / "in").frames) == 1
+    assert len(read_manifest(tmp_path / "renders" / "ball").frames) == 1
 
 
 def test_a_second_file_of_one_stem_joins_without_doubling_the_first(vqc, steps, tmp_path):
