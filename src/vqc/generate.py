@@ -7,12 +7,12 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from vqc import engines, store
+from vqc.cad import read_each
 from vqc.errors import IncompleteError, InputError
 from vqc.frames import (
     FrameMaker,
@@ -80,11 +80,16 @@ def prepare(
         recipe = grow(old, recipe, folder)
         _require_paths(folder, recipe, paths)
     present = [s for s in recipe.sources if s.key in paths]
-    with ThreadPoolExecutor(workers) as pool:
-        assemblies = []
-        for assembly in pool.map(lambda s: read_source(recipe, s, paths[s.key]), present):
-            assemblies.append(assembly)
-            on_progress(len(assemblies), len(present))
+    read: list[Path] = []
+
+    def advance(path: Path) -> None:
+        read.append(path)
+        on_progress(len(read), len(present))
+
+    source_at = {paths[s.key]: s for s in present}
+    assemblies = read_each(
+        lambda path: read_source(recipe, source_at[path], path), list(source_at), workers, advance
+    )
     require_fits(assemblies, recipe.labels)
     scenes = [scene_of(recipe, s, a) for s, a in zip(present, assemblies, strict=True)]
     if recipe.picture.depth:

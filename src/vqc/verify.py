@@ -41,6 +41,8 @@ def verify(
     is sound, since a faulty line would make its files look surplus.
     Raises InputError where there is no such folder.
     """
+    from PIL import Image
+
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"{root}: there is no such folder")
@@ -57,6 +59,7 @@ def verify(
     faults += recipe_faults + list(_check_lists(root, manifest))
     faults_of = _FrameChecker(root.resolve(), manifest, box).faults
     lines = range(2, len(manifest.frames) + 2) if sound else repeat(None)
+    Image.init()  # its plug-ins are imported here, not by several threads at once
     with ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0))) as pool:
         for done, found in enumerate(pool.map(faults_of, manifest.frames, lines), start=1):
             faults += found

@@ -7,7 +7,7 @@ file's names, structure, placements and colours; and mesh files for other progra
                   xcaf ▸ structure                ▲ cache
 """
 
-from vqc.cad.convert import Conversion, convert, find_step_files
+from vqc.cad.convert import Conversion, convert, find_step_files, read_each
 from vqc.cad.reader import read_step
 from vqc.cad.settings import MeshSettings, ReadLimits
 
@@ -17,5 +17,6 @@ __all__ = [
     "ReadLimits",
     "convert",
     "find_step_files",
+    "read_each",
     "read_step",
 ]

@@ -33,6 +33,26 @@ def folder() -> Path:
     return Path(home) / "vqc" / "meshes"
 
 
+def import_all() -> None:
+    """Import whatever reading imports on its way, here and now.
+
+    Two threads that import at the same moment can wait for each other for ever (seen with
+    CPython 3.11), so this comes before threads read.
+    """
+    import io
+
+    import numpy as np
+
+    import vqc.cad.mesh
+    import vqc.types  # noqa: F401
+
+    buffer = io.BytesIO()
+    np.savez(buffer, x=np.zeros(1))
+    buffer.seek(0)
+    with np.load(buffer, allow_pickle=False) as arrays:
+        arrays["x"].tobytes()
+
+
 def entry(sha256: str, settings: MeshSettings) -> Path:
     """The file that holds the mesh of a STEP file with this hash."""
     key = json.dumps([FORMAT, sha256, asdict(settings)])

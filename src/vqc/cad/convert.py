@@ -11,10 +11,12 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vqc.cad import cache
 from vqc.cad.reader import open_step, read_step, stop_reading
 from vqc.cad.settings import MeshSettings, ReadLimits
 from vqc.errors import CadError, InputError, OutputError, VqcError
@@ -104,13 +106,18 @@ def convert(
     files = find_step_files(paths)
     _check_stems(files)
 
-    def look(path: Path) -> Conversion | Assembly:
-        return _done_before(path, out_dir, settings) or read_step(path, settings, limits)
-
-    found = _gather(look, files, jobs or os.cpu_count() or 1, on_done)
-    return [
-        item if isinstance(item, Conversion) else _write(item, out_dir, settings) for item in found
-    ]
+    done: dict[Path, Conversion] = {}
+    for path in files:
+        with suppress(CadError):  # reading will say it, with the faults of the others
+            if (before := _done_before(path, out_dir, settings)) is not None:
+                done[path] = before
+                on_done(path)
+    rest = [path for path in files if path not in done]
+    read = read_each(
+        lambda path: read_step(path, settings, limits), rest, jobs or os.cpu_count() or 1, on_done
+    )
+    done |= {p: _write(a, out_dir, settings) for p, a in zip(rest, read, strict=True)}
+    return [done[path] for path in files]
 
 
 def _check_stems(files: Sequence[Path]) -> None:
@@ -126,19 +133,25 @@ def _check_stems(files: Sequence[Path]) -> None:
         raise InputError("\n".join(faults))
 
 
-def _gather(
-    look: Callable[[Path], Conversion | Assembly],
+def read_each(
+    read: Callable[[Path], Assembly],
     files: Sequence[Path],
     jobs: int,
     on_done: Callable[[Path], None],
-) -> list[Conversion | Assembly]:
-    """`look` at every file, several at a time; raise the faults of all of them at once."""
+) -> list[Assembly]:
+    """`read` every file, several at a time, each in a kernel process of its own.
+
+    Raises InputError with the faults of all of them at once.
+    """
+    if not files:
+        return []
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
+    cache.import_all()
     faults = {}
     pool = ThreadPoolExecutor(jobs)
     try:
-        tasks = {pool.submit(look, path): path for path in files}
+        tasks = {pool.submit(read, path): path for path in files}
         for task in as_completed(tasks):
             if isinstance(error := task.exception(), VqcError):
                 faults[tasks[task]] = str(error)

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 LOG_EVERY_S = 30.0
+REDRAW_EVERY_S = 0.2
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -59,11 +60,12 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int],
         TextColumn("{task.fields[state]}"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
-        refresh_per_second=4,
+        auto_refresh=False,  # no second thread that may import while this one does
     )
     with bar:
         task = bar.add_task(what, total=None, state="starting", start=False)
         started: list[tuple[float, int]] = []
+        drawn = [0.0]
 
         def update(done: int, total: int) -> None:
             now = bar.get_time()
@@ -73,7 +75,11 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int],
             begun, found = started[0]
             rate = (done - found) / (now - begun) if done > found and now > begun else 0.0
             left = f", {rate:.1f}/s, {_clock((total - done) / rate)} left" if rate else ""
-            bar.update(task, completed=done, total=total, state=f"{done:,}/{total:,} {unit}{left}")
+            state = f"{done:,}/{total:,} {unit}{left}"
+            bar.update(task, completed=done, total=total, state=state)
+            if now - drawn[0] > REDRAW_EVERY_S or done == total:
+                drawn[0] = now
+                bar.refresh()
 
         yield update
 
