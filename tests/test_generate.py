@@ -349,6 +349,25 @@ def test_a_finished_set_needs_no_writing_and_may_be_a_link(vqc, steps, tmp_path)
     assert verify(elsewhere) == []
 
 
+def test_files_in_the_working_directory_are_not_imported(vqc, steps, tmp_path):
+    for name in ("random.py", "types.py", "cv2.py", "yaml.py"):
+        (tmp_path / name).write_text("raise SystemExit('imported from the working directory')")
+    command = [sys.executable, "-P", "-c", "from vqc.cli import main; main()", "render"]
+    command += ["--step", str(steps / "ball.step"), "--views", "1", *SMALL]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_recipe_that_was_spoilt_is_told(vqc, steps, tmp_path):
+    wanted = ("--step", steps / "ball.step", "--views", 1, *SMALL)
+    vqc("render", *wanted, check=0)
+    recipe = tmp_path / "renders" / "ball" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("fov_deg: 30.0", "fov_deg: 500"))
+    assert "not a render recipe" in vqc("render", *wanted, check=2).stderr
+    recipe.write_bytes(b"\xff\xfe")
+    assert "no rendered set" in vqc("render", *wanted, check=2).stderr
+
+
 def test_all_faults_are_told_at_once(vqc, steps):
     refused = vqc(
         "render", "--step", "gone.step", "--size", "x", "--fov", "0", "--tilt", "a", check=2

@@ -319,7 +319,7 @@ def test_a_failed_write_leaves_the_old_manifest(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OutputError, match="No space left"):
         write_manifest(tmp_path, replace(SET, name="other"))
     assert [p.name for p in tmp_path.iterdir()] == [FILE_NAME]

@@ -51,6 +51,8 @@ def test_azimuth_drops_what_repeats_a_full_turn():
 def test_elevation_beyond_the_pole_is_refused():
     with pytest.raises(InputError, match="elevation"):
         sweep((0,), (95,), (0,))
+    with pytest.raises(InputError, match="elevation"):
+        spread(5, (0, 360), (0, 120), (0,))
 
 
 def test_more_spread_views_only_append():

@@ -136,7 +136,8 @@ def _start(open_worker: Callable[[], Callable[[Any], Any]]) -> _Worker:
     ours, theirs = Pipe()
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "vqc.engines", str(theirs.fileno())],
+            # -P: nothing that lies in the working directory is to be imported
+            [sys.executable, "-P", "-m", "vqc.engines", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from vqc.annotate import annotate
 from vqc.cad import read_step
 from vqc.errors import InputError, LabelError, OutputError
+from vqc.files import replace_file
 from vqc.formats import yolo
 from vqc.geometry import distance_for_fill, intrinsics_from_fov
 from vqc.manifest import frame_to_json
@@ -107,7 +107,6 @@ class FrameMaker:
         self._source: int | None = None
         self._renderer: Renderer
         self._scene: Scene
-        self._stamp = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
     def __call__(self, job: Job) -> str:
         """Write the frame's files and return its line of the manifest."""
@@ -175,20 +174,10 @@ class FrameMaker:
         return extra
 
     def _write(self, relative: str, content: bytes) -> None:
-        """Write beside, then rename; the folders are made as they are needed."""
         target = self._plan.folder / relative
-        temporary = self._plan.folder / SCRATCH / self._stamp
         try:
-            try:
-                temporary.write_bytes(content)
-                os.replace(temporary, target)
-            except FileNotFoundError:  # a folder is not there yet, or another command tidied up
-                temporary.parent.mkdir(parents=True, exist_ok=True)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_bytes(content)
-                os.replace(temporary, target)
+            replace_file(target, content, scratch=self._plan.folder / SCRATCH)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise cannot_write(target, error) from None
 
 

@@ -144,7 +144,7 @@ def render_set(
 def estimate(plan: Plan, workers: int, fresh: bool = False) -> Estimate:
     """Render a few frames of every source into a throw-away folder and extrapolate."""
     jobs = _jobs(plan.recipe)
-    there = {} if fresh else store.records_of(plan.folder) if plan.folder.exists() else {}
+    there = {} if fresh else store.records_of(plan.folder)
     missing = [job for image, job in jobs if image not in there]
     sample = missing[:: max(1, len(missing) // (4 * workers))][: 4 * workers]
     if not sample:

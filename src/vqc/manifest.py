@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 from vqc.contract import FRAME, HEADER, OBJECT, VERSION, frame_faults, header_faults
 from vqc.errors import InputError, ManifestError, OutputError
+from vqc.files import replace_file
 from vqc.formats.yolo import label_path
 from vqc.types import Annotation, Frame, Manifest, Parent
 
@@ -90,9 +89,10 @@ def digest_of(data: bytes, digest: str) -> str:
     return hashlib.sha256(_with_digest(data, digest, _ZERO_DIGEST)).hexdigest()
 
 
-def write_manifest(folder: Path | str, manifest: Manifest) -> Path:
+def write_manifest(folder: Path | str, manifest: Manifest, scratch: Path | None = None) -> Path:
     """Write a folder's manifest.jsonl, frames sorted by image; whole or not at all.
 
+    scratch: see `replace_file`.
     Raises ManifestError where `read_manifest` would not take it (nothing is written), and
     OutputError where the folder cannot be written to.
     """
@@ -105,7 +105,12 @@ def write_manifest(folder: Path | str, manifest: Manifest) -> Path:
     _require_none(parse(data)[1], FILE_NAME)
     digest = hashlib.sha256(data).hexdigest()
     path = Path(folder) / FILE_NAME
-    _replace(path, _with_digest(data, _ZERO_DIGEST, digest))
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written: there is no such folder")
+    try:
+        replace_file(path, _with_digest(data, _ZERO_DIGEST, digest), scratch)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
     return path
 
 
@@ -283,16 +288,3 @@ def _require_none(faults: Sequence[Fault], file: str) -> None:
     shown = [f"{file}:{fault.line}: {fault.message}" for fault in faults[:_SHOWN_FAULTS]]
     more = len(faults) - len(shown)
     raise ManifestError("\n".join(shown + ([f"... and {more} more faults"] if more else [])))
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None

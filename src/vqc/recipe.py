@@ -150,7 +150,10 @@ def read_recipe(path: Path) -> RenderRecipe:
                 for b in record["views"]
             ),
         )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+    except (
+        *(OSError, ValueError, TypeError, KeyError, AttributeError),
+        *(InputError, yaml.YAMLError),
+    ) as error:
         raise RecipeError(
             f"{path}: not a render recipe that this vqc reads ({error}); "
             "choose another --name, or replace the set with --fresh"

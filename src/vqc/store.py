@@ -19,6 +19,7 @@ from pathlib import Path
 
 from vqc import __version__
 from vqc.errors import ManifestError, VqcError
+from vqc.files import replace_file
 from vqc.formats import yolo
 from vqc.frames import SCRATCH, Plan
 from vqc.manifest import FILE_NAME, frame_from_json, read_manifest, write_manifest
@@ -76,10 +77,11 @@ def adopt(plan: Plan, wanted: set[str]) -> dict[str, Frame]:
     manifest = folder / FILE_NAME
     if manifest.exists() and _read_text(folder / RECIPE) != text:
         lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
-        _replace(folder / SCRATCH / f"kept-{uuid.uuid4().hex[:8]}.jsonl", "".join(lines))
+        replace_file(new_journal(folder), "".join(lines).encode())
         manifest.unlink()
-    _replace(folder / RECIPE, text)
-    _replace(folder / CLASSES, "".join(f"{c}\n" for c in plan.classes))
+    replace_file(folder / RECIPE, text.encode(), folder / SCRATCH)
+    classes = "".join(f"{name}\n" for name in plan.classes)
+    replace_file(folder / CLASSES, classes.encode(), folder / SCRATCH)
     records = {i: f for i, f in records_of(folder).items() if i in wanted}
     whole = _are_whole(plan, list(records.values()))
     return {i: f for (i, f), ok in zip(records.items(), whole, strict=True) if ok}
@@ -111,7 +113,7 @@ def finish(plan: Plan, records: Mapping[str, Frame]) -> Manifest:
         recipe_sha256=recipe.sha256(),
         created_by=f"vqc {__version__}",
     )
-    write_manifest(plan.folder, manifest)
+    write_manifest(plan.folder, manifest, plan.folder / SCRATCH)
     shutil.rmtree(plan.folder / SCRATCH, ignore_errors=True)
     return manifest
 
@@ -144,13 +146,6 @@ def _is_whole(plan: Plan, frame: Frame) -> bool:
 
 def _read_text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a small text file whole."""
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)

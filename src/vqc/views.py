@@ -57,9 +57,7 @@ def sweep(
     azimuth_deg: Sequence[float], elevation_deg: Sequence[float], tilt_deg: Sequence[float]
 ) -> list[Angles]:
     """Every combination, tilt fastest; an azimuth that repeats another modulo 360 is dropped."""
-    for angle in elevation_deg:
-        if not -90 <= angle <= 90:
-            raise InputError(f"--elevation: expected angles in [-90, 90], got {angle:g}")
+    _require_elevations(elevation_deg)
     azimuths = list(dict.fromkeys(_tidy(angle % 360) for angle in azimuth_deg))
     count = len(azimuths) * len(elevation_deg) * len(tilt_deg)
     if not 0 < count <= MAX_VIEWS:
@@ -81,6 +79,7 @@ def spread(
     """
     if not 0 < count <= MAX_VIEWS:
         raise InputError(f"--views: expected 1 to {MAX_VIEWS:,}, got {count:,}")
+    _require_elevations(elevation_deg)
     golden = 1.2207440846057596  # the real root of x^4 = x + 1
     low_az, high_az = min(azimuth_deg), max(azimuth_deg)
     low_sin, high_sin = (math.sin(math.radians(f(elevation_deg))) for f in (min, max))
@@ -95,6 +94,12 @@ def spread(
             )
         )
     return views
+
+
+def _require_elevations(elevation_deg: Sequence[float]) -> None:
+    for angle in elevation_deg:
+        if not -90 <= angle <= 90:
+            raise InputError(f"--elevation: expected angles in [-90, 90], got {angle:g}")
 
 
 def _through_zero(bound: float, step: float) -> tuple[float, ...]:

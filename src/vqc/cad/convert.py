@@ -20,6 +20,7 @@ from vqc.cad import cache
 from vqc.cad.reader import open_step, read_step, stop_reading
 from vqc.cad.settings import MeshSettings, ReadLimits
 from vqc.errors import CadError, InputError, OutputError, VqcError
+from vqc.files import replace_file
 
 if TYPE_CHECKING:
     from vqc.types import Assembly
@@ -225,22 +226,12 @@ def _write(assembly: Assembly, out_dir: Path, settings: MeshSettings) -> Convers
     text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     outputs[".json"] = text.encode(errors="backslashreplace")  # a part's name may be no text
     for end, data in outputs.items():
-        _replace(out_dir / (stem + end), data)
-    return _conversion(record, reused=False)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole, or leave what was there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = out_dir / (stem + end)
         try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+            replace_file(path, data)
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    return _conversion(record, reused=False)
 
 
 def _conversion(record: dict[str, Any], reused: bool) -> Conversion:
