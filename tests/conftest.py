@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+# Triton, which torch loads on occasion, and Mesa's software OpenGL each bring an LLVM of their
+# own; in one process, as here where every test may run in any worker, the two crash. Nothing
+# tested here needs Triton.
+sys.modules["triton"] = None  # type: ignore[assignment]
+
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "data"
 

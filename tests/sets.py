@@ -59,7 +59,9 @@ def frame(root: Path, number: int, image: str | None = None, **fields: Any) -> F
     suffix = "png" if number % 2 else "jpg"
     name = image or f"images/qf/000/qf_{number:06d}.{suffix}"
     sha256 = picture(root / name, number)
-    fields = {"objects": objects_of(number), "seed": 7, "session": "qf-3f2a", **fields}
+    if "objects" not in fields:
+        fields["objects"] = objects_of(number)
+    fields = {"seed": 7, "session": "qf-3f2a", **fields}
     if fields["objects"] is not None:
         labels = root / yolo.label_path(name)
         labels.parent.mkdir(parents=True, exist_ok=True)
@@ -94,14 +96,16 @@ def mixed_set(root: Path, source: Path, box: str = "modal") -> Manifest:
     return finish(root, "mix", made, RECIPE + f"box: {box}\n")
 
 
-def finish(root: Path, kind: str, frames: list[Frame], recipe: str = RECIPE) -> Manifest:
+def finish(
+    root: Path, kind: str, frames: list[Frame], recipe: str = RECIPE, name: str = "magnets"
+) -> Manifest:
     """The files that make a folder of frames a set."""
     (root / "recipe.yaml").write_text(recipe)
     (root / "classes.txt").write_text("".join(f"{name}\n" for name in CLASSES))
     digest = hashlib.sha256(recipe.encode()).hexdigest()
     ordered = tuple(sorted(frames, key=lambda f: f.image))
-    manifest = Manifest(kind, "magnets", CLASSES, ordered, digest, "vqc 0.1.0")
+    manifest = Manifest(kind, name, CLASSES, ordered, digest, "vqc 0.1.0")
     if kind == "mix":
-        (root / "data.yaml").write_text(yolo.data_yaml(manifest))
+        (root / "data.yaml").write_text(yolo.data_yaml(CLASSES, {f.split for f in frames}))
     write_manifest(root, manifest)
     return manifest

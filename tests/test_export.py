@@ -14,13 +14,16 @@ from pathlib import Path
 import pytest
 import yaml
 from pycocotools.coco import COCO
-from sets import HEIGHT, WIDTH, finish, frame, mixed_set, render_set
+from sets import HEIGHT, WIDTH, boxed, finish, frame, mixed_set, render_set
 
+import vqc.files
 from vqc.errors import InputError, ManifestError, OutputError
 from vqc.export import export
 from vqc.formats import rle, yolo
+from vqc.intake.build import take_in
+from vqc.intake.request import Request
 from vqc.manifest import read_manifest
-from vqc.types import Manifest
+from vqc.types import Frame, Manifest
 
 
 @pytest.fixture(scope="module")
@@ -218,11 +221,13 @@ def test_where_hard_links_fail_symbolic_ones_serve(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(18, "Invalid cross-device link")
 
+    ways = list(vqc.files._WAYS)
     expected = (magnets / labelled(magnets)[0]).read_bytes()
-    for broken, words in (("link", "symbolic links"), ("symlink", "copies")):
-        monkeypatch.setattr(os, broken, refuse)
+    for k, words in enumerate(("symbolic links", "copies")):
+        ways[k] = (ways[k][0], refuse)
+        monkeypatch.setattr(vqc.files, "_WAYS", tuple(ways))
         notes: list[str] = []
-        out = export(magnets, "coco", tmp_path / broken, on_note=notes.append)
+        out = export(magnets, "coco", tmp_path / words, on_note=notes.append)
         assert notes[-1] == f"7 images placed as {words}"
         image = out / labelled(magnets)[0]
         assert image.read_bytes() == expected
@@ -257,9 +262,125 @@ def test_nothing_is_left_behind(magnets: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
 
 
+OTHERS = {
+    "labelstudio": ["tasks.json"],
+    "cvat": ["annotations.xml"],
+    "severstal": ["masks.csv"],
+    "masks": ["classes.txt", "masks/*.png"],
+}
+
+
+@pytest.mark.parametrize("fmt", OTHERS)
+def test_other_formats_lie_beside_the_images(fmt: str, magnets: Path, tmp_path: Path) -> None:
+    """tests/formats reads them back; here: which files, and twice the same bytes."""
+    out = export(magnets, fmt, tmp_path / "out")  # type: ignore[arg-type]
+    images = labelled(magnets)
+    pngs = [f"masks/{i.removeprefix('images/')[:-4]}.png" for i in images]
+    beside = [name for name in OTHERS[fmt] if "*" not in name]
+    assert files(out) == sorted([*images, *beside, *(pngs if fmt == "masks" else [])])
+    again = export(magnets, fmt, tmp_path / "again")  # type: ignore[arg-type]
+    assert all((out / f).read_bytes() == (again / f).read_bytes() for f in files(out))
+
+
+def test_frames_that_masks_cannot_tell_are_left_out(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    note = boxed(3, 1)
+    other = "qd" if note.class_name == "qf" else "qf"
+    hidden = replace(note, mask=None, box_xyxy=None, visibility=0.0)
+    objects = [
+        None,
+        (replace(note, mask=None),),
+        (note, replace(note, class_name=other)),
+        (hidden,),
+        (note,),
+    ]
+    finish(
+        root,
+        "intake",
+        [frame(root, n, f"images/{n}.png", objects=o) for n, o in enumerate(objects)],
+    )
+    notes: dict[str, list[str]] = {"masks": [], "severstal": []}
+    for fmt, told in notes.items():
+        export(root, fmt, tmp_path / fmt, on_note=told.append)  # type: ignore[arg-type]
+    assert notes["masks"] == [
+        "left out 1 of 5 frames, nobody labelled them: images/0.png",
+        "left out 1 of 5 frames, an object in them has no mask: images/1.png",
+        "left out 1 of 5 frames, two classes share pixels: images/2.png",
+        "2 images placed as hard links",
+    ]
+    assert notes["severstal"] == [*notes["masks"][:2], "3 images placed as hard links"]
+
+
+@pytest.mark.parametrize("with_masks", [True, False])
+def test_good_and_defect_folders_come_back(with_masks: bool, tmp_path: Path) -> None:
+    """Conditions and splits, and masks bit for bit."""
+    root, made = tmp_path / "set", []
+    for n in range(2, 8):
+        crack = replace(boxed(n, 1), class_name="qd", part_name=None, instance=None, pose=None)
+        marked = (crack,) if n % 2 else ()
+        fields = {
+            "condition": "qd" if n % 2 else "good",
+            "objects": marked if with_masks else None,
+            "split": "train" if n == 2 else "test",
+        }
+        made.append(replace(frame(root, n, f"images/{n}.png", **fields), source="real", view=None))
+    finish(root, "intake", made)
+    out = export(root, "conditions", tmp_path / "out")
+    assert ("ground_truth/test/qd/3_mask.png" in files(out)) == with_masks
+    back = take_in(out, Request("back"), tmp_path / "datasets").manifest
+    assert [
+        (f.extra["file"].rpartition("/")[2], f.condition, f.split, masks_of(f)) for f in back.frames
+    ] == [(f.image[7:], f.condition, f.split, masks_of(f)) for f in made]
+
+
+def masks_of(frame: Frame) -> list[object] | None:
+    return None if frame.objects is None else [dict(o.mask or {}) for o in frame.objects]
+
+
+def test_conditions_of_parts_go_out_without_masks(tmp_path: Path) -> None:
+    """Renders of good and faulty parts: what is boxed is the part, not the fault."""
+    root = tmp_path / "renders"
+    made = [
+        frame(root, 2, condition="good", objects=(boxed(2, 1),)),
+        frame(root, 3, condition=None, objects=()),
+        frame(root, 4, condition="no bolts", objects=(boxed(4, 1),)),
+    ]
+    finish(root, "render", made)
+    notes: list[str] = []
+    out = export(root, "conditions", tmp_path / "out", on_note=notes.append)
+    assert [name.partition("/")[0] for name in files(out)] == ["good", "no bolts"]
+    assert notes[0].startswith("left out 1 of 3 frames, they have no condition")
+
+
+def test_masks_that_nobody_drew_are_an_error(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    plain = replace(boxed(3, 1), mask=None)
+    finish(root, "intake", [frame(root, 2, objects=()), frame(root, 3, objects=(plain,))])
+    for fmt in ("masks", "severstal"):
+        with pytest.raises(ManifestError, match="nothing to export"):
+            export(root, fmt, tmp_path / fmt)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fmt", ["severstal", "masks", "classes", "conditions"])
+def test_formats_without_boxes(fmt: str, magnets: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"box: {fmt} holds no boxes"):
+        export(magnets, fmt, tmp_path / "out", "amodal")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fmt", ["labelstudio", "masks", "classes"])
+def test_two_images_of_one_name(fmt: str, tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    names = ("images/train/a.png", "images/a.jpg")
+    made = [frame(root, n, i, split="train", label="qf") for n, i in enumerate(names, 2)]
+    finish(root, "intake", made)
+    with pytest.raises(ManifestError, match="share a name"):
+        export(root, fmt, tmp_path / "out")  # type: ignore[arg-type]
+    assert [p.name for p in tmp_path.iterdir()] == ["photos"]
+
+
 def test_a_set_without_any_label(tmp_path: Path) -> None:
     finish(tmp_path / "set", "intake", [frame(tmp_path / "set", 2, objects=None)])
-    with pytest.raises(ManifestError, match="no frame is labelled"):
+    with pytest.raises(ManifestError, match="nothing to export as coco"):
         export(tmp_path / "set", "coco", tmp_path / "out")
 
 
@@ -271,3 +392,8 @@ def test_amodal_boxes_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no amodal box"):
         export(tmp_path / "set", "yolo", tmp_path / "out", "amodal")
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
+    photos = [replace(frame, source="real") for frame in frames]
+    finish(tmp_path / "set", "render", photos)
+    notes: list[str] = []
+    export(tmp_path / "set", "yolo", tmp_path / "out", "amodal", notes.append)
+    assert "6 photos keep the boxes that were drawn: no amodal ones are known" in notes

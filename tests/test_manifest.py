@@ -75,6 +75,9 @@ def test_simulated_is_written_only_where_true() -> None:
     line = frame_to_json(replace(PLAIN, simulated=True))
     assert '"source": "cad", "simulated": true, "session"' in line
     assert frame_from_json(line, "here").simulated
+    line = frame_to_json(replace(PLAIN, split="val", same_shoot=True))
+    assert '"split": "val", "same_shoot": true, "label"' in line
+    assert frame_from_json(line, "here").same_shoot
 
 
 def test_nobody_labelled_it_is_not_empty() -> None:
@@ -115,6 +118,7 @@ def annotations(draw: st.DrawFn) -> Annotation:
         condition=st.none() | names,
         seed=st.none() | st.integers(0, 2**40),
         simulated=st.booleans(),
+        same_shoot=st.booleans(),
         view=st.none() | st.fixed_dictionaries({"tilt_deg": numbers, "other": names}),
         objects=st.none() | st.lists(annotations(), max_size=3).map(tuple),
         extra=st.dictionaries(names.map("x_".__add__), st.none() | numbers, max_size=2),

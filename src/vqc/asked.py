@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from vqc.cad import MeshSettings, find_step_files
-from vqc.contract import is_text
+from vqc.contract import SET_NAME, is_set_name, is_text
 from vqc.errors import InputError
 from vqc.recipe import Picture, RenderRecipe, Source, ViewBlock
 from vqc.scene import LabelRules
 from vqc.views import FULL_RANGES, default_axes, parse_axis
 
 AXES = ("azimuth", "elevation", "tilt")
-NAME_CHARACTERS = "letters, digits, '.', '_', '-' and spaces"
 MESH_ERROR_PX = 0.25
 DEFAULT_STEP_DEG = 15.0
 
@@ -196,8 +195,8 @@ def _set_name(request: Request, sources: list[tuple[Source, Path]]) -> str:
         if len(request.step) == 1 and folder.is_dir():
             return _file_name(folder.resolve().name)
         raise InputError("several STEP files make one set: name it with --name")
-    if not request.name or request.name != _file_name(request.name) or request.name[0] == ".":
-        raise InputError(f"--name: expected {NAME_CHARACTERS}, got {request.name!r}")
+    if not is_set_name(request.name):
+        raise InputError(f"--name: expected {SET_NAME}, got {request.name!r}")
     return request.name
 
 

@@ -15,6 +15,9 @@ Rule = tuple[Callable[[Any], bool], str]
 
 VERSION = 1
 
+SET_NAME = "letters, digits, '.', '_', '-' and spaces, not beginning with '.', at most 200 bytes"
+"""What `is_set_name` expects, in words."""
+_LONGEST_NAME = 200  # most file systems take 255; a temporary folder's name is longer
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _HEX = re.compile("[0-9a-f]+")
 _HUGE = 1e15
@@ -52,6 +55,12 @@ def is_inside_path(value: Any) -> bool:
 def is_text(value: Any) -> bool:
     """Whether a value is a text with something in it and no control characters."""
     return type(value) is str and value != "" and not _CONTROL.search(value)
+
+
+def is_set_name(text: str) -> bool:
+    """Whether a text can name a set, which is a folder's name too; see SET_NAME."""
+    plain = all(c.isalnum() or c in "._- " for c in text) and text == text.strip()
+    return plain and text[:1] not in ("", ".") and len(text.encode()) <= _LONGEST_NAME
 
 
 def is_sha256(value: Any) -> bool:
@@ -184,6 +193,7 @@ FRAME: Mapping[str, Rule] = {
     "simulated": _FLAG,
     "session": _TEXT,
     "split": _or_null(_one_of("train", "val", "test")),
+    "same_shoot": _FLAG,
     "label": _or_null(_TEXT),
     "condition": _or_null(_TEXT),
     "seed": _or_null((_is_whole, "a whole number from 0")),

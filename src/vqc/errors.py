@@ -5,6 +5,7 @@
     │   └── CadError       a STEP file cannot be read or holds no geometry
     ├── RecipeError        the folder holds a set made by another recipe
     ├── ManifestError      a manifest breaks the contract of docs/format.md
+    ├── LeakError          a picture stands on both sides of a split
     ├── LabelError         a label does not agree with the geometry it was drawn from
     ├── IncompleteError    some frames were set aside; the rest is finished
     └── OutputError        the place to write to is missing, full or forbidden
@@ -34,6 +35,12 @@ class RecipeError(VqcError):
 
 class ManifestError(VqcError):
     """A manifest, or a folder described by one, breaks the contract of docs/format.md."""
+
+
+class LeakError(VqcError):
+    """The same picture, or nearly, stands on both sides of a split."""
+
+    exit_code = 1
 
 
 class LabelError(VqcError):

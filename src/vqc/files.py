@@ -1,9 +1,11 @@
-"""Files appear whole or not at all, whatever interrupts their writer."""
+"""Files appear whole or not at all, whatever interrupts their writer; links instead of copies."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -25,3 +27,34 @@ def replace_file(path: Path, data: bytes, scratch: Path | None = None) -> None:
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def link_file(source: str | Path, target: str | Path) -> str:
+    """Link a file, or copy it where no link is possible; returns which of these it was.
+
+    The target's folder is there. A symbolic link is relative, so both may be moved together.
+    Raises OSError, FileNotFoundError where there is no source.
+    """
+    failure = OSError()
+    for name, place in _WAYS:
+        try:
+            place(source, target)
+            return name
+        except (FileNotFoundError, FileExistsError):  # a copy would write into what is linked
+            raise
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _symlink(source: str | Path, target: str | Path) -> None:
+    os.stat(source)  # a link to nothing would be made without complaint
+    parent = os.path.realpath(os.path.dirname(target))
+    os.symlink(os.path.relpath(os.path.realpath(source), parent), target)
+
+
+_WAYS: tuple[tuple[str, Callable[[str | Path, str | Path], object]], ...] = (
+    ("hard links", os.link),
+    ("symbolic links", _symlink),
+    ("copies", shutil.copyfile),
+)

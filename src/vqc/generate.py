@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,13 +25,10 @@ from vqc.frames import (
     scene_of,
 )
 from vqc.geometry import distance_for_fill
-from vqc.manifest import frame_from_json
+from vqc.manifest import RECIPE, frame_from_json
 from vqc.recipe import RenderRecipe, grow, read_recipe
 from vqc.scene import require_fits
-from vqc.types import Frame, Manifest, Scene
-
-Progress = Callable[[int, int], None]
-"""Called with what is finished and what there is in all."""
+from vqc.types import Frame, Manifest, Progress, Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +71,8 @@ def prepare(
     folder = root / recipe.name
     if folder.exists() and not (folder.is_dir() and store.is_rendered_set(folder)):
         raise InputError(f"{folder} is there and is no rendered set; choose another --name")
-    if not fresh and (folder / store.RECIPE).exists():
-        old = read_recipe(folder / store.RECIPE)
+    if not fresh and (folder / RECIPE).exists():
+        old = read_recipe(folder / RECIPE)
         recipe, paths = _with_known_keys(old, recipe, paths)
         recipe = grow(old, recipe, folder)
         _require_paths(folder, recipe, paths)

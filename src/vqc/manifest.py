@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,16 @@ from vqc.contract import FRAME, HEADER, OBJECT, VERSION, frame_faults, header_fa
 from vqc.errors import InputError, ManifestError, OutputError
 from vqc.files import replace_file
 from vqc.formats.yolo import label_path
-from vqc.types import Annotation, Frame, Manifest, Parent
+from vqc.types import Annotation, Fault, Frame, Manifest, Parent
 
 FILE_NAME = "manifest.jsonl"
+RECIPE, CLASSES, DATA_YAML = "recipe.yaml", "classes.txt", "data.yaml"
+"""The texts beside it; the last in mixed sets only."""
 DECIMALS = 9
 """Numbers of known fields are rounded to this many decimals."""
 
 _ZERO_DIGEST = "0" * 64
+_SAID_ONLY_IF_TRUE = ("simulated", "same_shoot")
 _SHOWN_FAULTS = 20
 _OBJECT_NAMES = {
     "class": "class_name",
@@ -34,18 +36,6 @@ _OBJECT_NAMES = {
 _ATTRIBUTE = {key: _OBJECT_NAMES.get(key, key) for key in OBJECT}
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something wrong with a set; `file` is relative to its folder, `line` counts from 1."""
-
-    file: str
-    line: int | None
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}{'' if self.line is None else f':{self.line}'}: {self.message}"
-
-
 def frame_to_json(frame: Frame) -> str:
     """One line of a manifest, without its line end.
 
@@ -53,8 +43,9 @@ def frame_to_json(frame: Frame) -> str:
     """
     record: dict[str, Any] = {key: getattr(frame, key) for key in FRAME}
     record["view"] = _plain(frame.view)
-    if not frame.simulated:
-        del record["simulated"]
+    for flag in _SAID_ONLY_IF_TRUE:
+        if not record[flag]:
+            del record[flag]
     if frame.objects is not None:
         record["objects"] = [_object_record(note, frame.image) for note in frame.objects]
     return _to_json(record, frame.extra, frame.image)
@@ -86,7 +77,12 @@ def header_to_json(manifest: Manifest, digest: str | None = None) -> str:
 
 def digest_of(data: bytes, digest: str) -> str:
     """sha256 of a manifest's bytes, with the digest that they hold written as 64 zeros."""
-    return hashlib.sha256(_with_digest(data, digest, _ZERO_DIGEST)).hexdigest()
+    return hashlib.sha256(with_zero_digest(data, digest)).hexdigest()
+
+
+def with_zero_digest(data: bytes, digest: str) -> bytes:
+    """A manifest, or its first line, with its digest written as zeros."""
+    return _with_digest(data, digest, _ZERO_DIGEST)
 
 
 def write_manifest(folder: Path | str, manifest: Manifest, scratch: Path | None = None) -> Path:
@@ -97,15 +93,32 @@ def write_manifest(folder: Path | str, manifest: Manifest, scratch: Path | None 
     OutputError where the folder cannot be written to.
     """
     lines = [frame_to_json(f) for f in sorted(manifest.frames, key=lambda f: f.image)]
-    text = "\n".join([header_to_json(manifest, _ZERO_DIGEST), *lines, ""])
+    data = _to_bytes(manifest, lines)
+    _require_none(parse(data)[1], FILE_NAME)
+    return _store(Path(folder), data, scratch)
+
+
+def write_lines(folder: Path | str, head: Manifest, lines: Sequence[str]) -> Path:
+    """Write a manifest from lines of sound ones; they are not checked again.
+
+    head: gives the header, its frames are not looked at. lines: frames without line ends,
+    sorted by image. Raises as `write_manifest` does, but for faults in the lines.
+    """
+    return _store(Path(folder), _to_bytes(head, lines), None)
+
+
+def _to_bytes(manifest: Manifest, lines: Sequence[str]) -> bytes:
+    """The file's bytes, with zeros for the digest."""
     try:
-        data = text.encode()
+        return "\n".join([header_to_json(manifest, _ZERO_DIGEST), *lines, ""]).encode()
     except UnicodeEncodeError as error:
         raise ManifestError(f"manifest {manifest.name}: not UTF-8 text: {error}") from None
-    _require_none(parse(data)[1], FILE_NAME)
+
+
+def _store(folder: Path, data: bytes, scratch: Path | None) -> Path:
     digest = hashlib.sha256(data).hexdigest()
-    path = Path(folder) / FILE_NAME
-    if not path.parent.is_dir():
+    path = folder / FILE_NAME
+    if not folder.is_dir():
         raise OutputError(f"{path}: cannot be written: there is no such folder")
     try:
         replace_file(path, _with_digest(data, _ZERO_DIGEST, digest), scratch)

@@ -22,11 +22,8 @@ from vqc.errors import ManifestError, VqcError
 from vqc.files import replace_file
 from vqc.formats import yolo
 from vqc.frames import SCRATCH, Plan
-from vqc.manifest import FILE_NAME, frame_from_json, read_manifest, write_manifest
+from vqc.manifest import CLASSES, FILE_NAME, RECIPE, frame_from_json, read_manifest, write_manifest
 from vqc.types import Frame, Manifest
-
-RECIPE = "recipe.yaml"
-CLASSES = "classes.txt"
 
 
 def is_rendered_set(folder: Path) -> bool:
@@ -80,7 +77,7 @@ def adopt(plan: Plan, wanted: set[str]) -> dict[str, Frame]:
         replace_file(new_journal(folder), "".join(lines).encode())
         manifest.unlink()
     replace_file(folder / RECIPE, text.encode(), folder / SCRATCH)
-    classes = "".join(f"{name}\n" for name in plan.classes)
+    classes = yolo.names_text(plan.classes)
     replace_file(folder / CLASSES, classes.encode(), folder / SCRATCH)
     records = {i: f for i, f in records_of(folder).items() if i in wanted}
     whole = _are_whole(plan, list(records.values()))

@@ -7,7 +7,7 @@ Transforms are 4×4, act on column vectors and are named source2target.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,9 @@ ByteArray = NDArray[np.uint8]
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels, half-open."""
+
+Progress = Callable[[int, int], None]
+"""Called with what is done and what there is in all."""
 
 Region = tuple[int, int, int, int]
 """x0, y0, x1, y1 in whole pixels of the frame, half-open, inside it or not."""
@@ -238,6 +241,7 @@ class Frame:
     """One picture of a manifest; docs/format.md gives every field.
 
     objects: None means nobody labelled it, () that it was looked at and is empty.
+    same_shoot: a val or test picture whose session also trains: no score on it is honest.
     """
 
     image: str
@@ -249,6 +253,7 @@ class Frame:
     session: str
     simulated: bool = False
     split: str | None = None
+    same_shoot: bool = False
     label: str | None = None
     condition: str | None = None
     seed: int | None = None
@@ -277,3 +282,18 @@ class Manifest:
     created_by: str
     parents: tuple[Parent, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with a set or a source.
+
+    file: relative to the folder that was read. line: counts from 1; None where there is none.
+    """
+
+    file: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{'' if self.line is None else f':{self.line}'}: {self.message}"

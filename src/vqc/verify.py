@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -19,14 +19,11 @@ from pathlib import Path
 from vqc.contract import is_inside_path, is_sha256
 from vqc.errors import InputError, ManifestError
 from vqc.formats import BoxKind, rle, yolo
-from vqc.manifest import FILE_NAME, Fault, digest_of, find_manifest, parse
-from vqc.types import Frame, Manifest
+from vqc.manifest import CLASSES, DATA_YAML, FILE_NAME, RECIPE, digest_of, find_manifest, parse
+from vqc.pictures import IMAGE_FORMATS, prepare
+from vqc.types import Fault, Frame, Manifest, Progress
 
-CLASSES, RECIPE, DATA_YAML = "classes.txt", "recipe.yaml", "data.yaml"
 LAYERS = ("depth", "normals")
-IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
-
-Progress = Callable[[int, int], None]
 
 
 def verify(
@@ -41,8 +38,6 @@ def verify(
     is sound, since a faulty line would make its files look surplus.
     Raises InputError where there is no such folder.
     """
-    from PIL import Image
-
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"{root}: there is no such folder")
@@ -59,7 +54,7 @@ def verify(
     faults += recipe_faults + list(_check_lists(root, manifest))
     faults_of = _FrameChecker(root.resolve(), manifest, box).faults
     lines = range(2, len(manifest.frames) + 2) if sound else repeat(None)
-    Image.init()  # its plug-ins are imported here, not by several threads at once
+    prepare()
     with ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0))) as pool:
         for done, found in enumerate(pool.map(faults_of, manifest.frames, lines), start=1):
             faults += found
@@ -158,9 +153,9 @@ def _check_recipe(root: Path, manifest: Manifest) -> tuple[BoxKind, list[Fault]]
 
 def _check_lists(root: Path, manifest: Manifest) -> Iterator[Fault]:
     """classes.txt, and the data.yaml of a mixed set."""
-    texts = {CLASSES: "".join(f"{name}\n" for name in manifest.classes)}
+    texts = {CLASSES: yolo.names_text(manifest.classes)}
     if manifest.kind == "mix":
-        texts[DATA_YAML] = yolo.data_yaml(manifest)
+        texts[DATA_YAML] = yolo.data_yaml(manifest.classes, {f.split for f in manifest.frames})
     for file, expected in texts.items():
         yield from _compare(root.resolve(), file, expected)
 

@@ -83,3 +83,9 @@ def test_amodal_boxes_are_clipped_and_carry_no_mask() -> None:
 def test_a_frame_that_nobody_labelled_is_refused() -> None:
     with pytest.raises(ManifestError, match=r"images/a\.png: nobody labelled it"):
         to_coco(manifest(frame("a", None)))
+
+
+def test_crowds_stay_crowds() -> None:
+    notes = [Annotation("qd", box_xyxy=(1.0, 2.0, 5.0, 12.0), extra={"iscrowd": n}) for n in (0, 1)]
+    found = to_coco(manifest(frame("a", tuple(notes))))["annotations"]
+    assert [entry["iscrowd"] for entry in found] == [0, 1]

@@ -86,6 +86,21 @@ def test_a_broken_code_is_refused(counts: str, message: str) -> None:
             function({"size": [2, 2], "counts": counts})
 
 
+@given(arrays(bool, SHAPES))
+def test_uncompressed_runs(mask: np.ndarray) -> None:
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff([0, *changes, flat.size]).tolist()
+    runs = [0, *runs] if flat[0] else runs
+    assert rle.from_runs(mask.shape, runs) == rle.encode(mask)
+
+
+@pytest.mark.parametrize("runs", [[], [3], [5], [5, -1], [2.0, 2], [True, 3], ["4"], [10**30]])
+def test_broken_runs_are_refused(runs: list) -> None:
+    with pytest.raises(ManifestError, match="add up to 2 x 2 = 4"):
+        rle.from_runs([2, 2], runs)
+
+
 @settings(max_examples=300)
 @given(st.text(st.characters(min_codepoint=48, max_codepoint=111), max_size=12))
 def test_any_text_is_decoded_or_refused(counts: str) -> None:

@@ -56,6 +56,23 @@ def test_truncated_and_occluded(
     assert (root.findtext("object/truncated"), root.findtext("object/occluded")) == flags
 
 
+@pytest.mark.parametrize(
+    ("extra", "visibility", "flags"),
+    [
+        ({"difficult": True}, 1.0, ("1", "0")),
+        ({"occluded": True}, None, ("0", "1")),
+        ({"occluded": False, "difficult": False}, 0.5, ("0", "0")),
+    ],
+)
+def test_what_a_source_said_goes_out_again(
+    extra: dict[str, bool], visibility: float | None, flags: tuple[str, str]
+) -> None:
+    box = (0.0, 0.0, 9.0, 9.0)
+    note = Annotation("qf", box_xyxy=box, visibility=visibility, extra=extra)
+    root = ET.fromstring(to_voc_xml(frame(note), "magnets"))
+    assert (root.findtext("object/difficult"), root.findtext("object/occluded")) == flags
+
+
 def test_amodal_boxes_grow_to_whole_pixels_inside_the_frame() -> None:
     note = Annotation("qf", amodal_box_xyxy=(-3.2, 4.6, 20.1, 90.0))
     root = ET.fromstring(to_voc_xml(frame(note), "magnets", "amodal"))

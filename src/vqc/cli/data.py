@@ -2,63 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vqc.cli import show
 
+if TYPE_CHECKING:
+    from vqc.inspection.columns import Columns
+
+MOST_ROWS = 60
+"""A longer table is cut: a set may have a session for each of its pictures."""
+
 Folder = Annotated[Path, typer.Argument(help="Folder of a set, such as renders/magnets.")]
 
 
 def inspect(
-    folder: Folder,
+    folders: Annotated[list[Path], typer.Argument(help="Folders of sets; one or several.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where the sheet goes [default: beside the folder].")
+        Path | None, typer.Option(help="Where the sheet goes [default: beside the first folder].")
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames on the sheet.")] = 24,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Draw a contact sheet of a set, and print what is in it.
+    """Draw a contact sheet and charts of a set, and print what is in it.
+
+    Several sets are looked at as one: give renders and photos before they are mixed, to see
+    whether the objects are as large and in the same places (test photos are left out of that
+    comparison: they choose nothing). The charts go beside the sheet.
 
     \b
-    Example:
+    Examples:
       vqc inspect renders/magnets --frames 48 --out magnets.png
+      vqc inspect renders/magnets datasets/hall
     """
-    import dataclasses
-
     from vqc import inspection
+    from vqc.inspection import charts, sheet
+    from vqc.inspection.columns import columns_of
     from vqc.manifest import read_manifest
 
-    manifest = read_manifest(folder)
-    rows = inspection.rows(manifest)
-    counts = inspection.counts(manifest)
-    target = out or folder.resolve().parent / f"{manifest.name}-sheet.png"
-    sheet = inspection.contact_sheet(folder, manifest, frames, target)
+    once = list({folder.resolve(): folder for folder in folders}.values())
+    manifests = [read_manifest(folder) for folder in once]
+    pictures = [(d, f) for d, m in zip(once, manifests, strict=True) for f in m.frames]
+    of = columns_of([f for _, f in pictures], [c for m in manifests for c in m.classes])
+    name = "+".join(m.name for m in manifests)[:100]
+    target = out or once[0].resolve().parent / f"{name}-sheet.png"
+    sheet.draw(pictures, of.classes, frames, target)
+    drawn = target.with_name(f"{target.stem.removesuffix('-sheet')}-charts.png")
+    charts.draw(of, name, drawn)
     if json:
-        record = {"name": manifest.name, "kind": manifest.kind, "classes": manifest.classes}
-        classes = [dataclasses.asdict(row) for row in rows]
-        show.as_json(record | {"counts": counts, "rows": classes, "sheet": str(sheet)})
+        sets = [{"name": m.name, "kind": m.kind} for m in manifests]
+        record = {"sets": sets, "classes": of.classes, "counts": inspection.counts(of)}
+        tables = {key: [asdict(row) for row in found] for key, found in _tables(of).items()}
+        show.as_json(record | tables | {"sheet": str(target), "charts": str(drawn)})
         return
+    _print_figures(of, ", ".join(f"{m.kind} set {m.name}" for m in manifests))
+    typer.echo(f"sheet: {target}\ncharts: {drawn}")
+
+
+def _tables(of: Columns) -> dict[str, Sequence[Any]]:
+    from vqc import inspection
+
+    return {
+        "rows": inspection.rows(of),
+        "balance": inspection.balance(of),
+        "conditions": inspection.condition_balance(of),
+        "sizes": inspection.sizes(of),
+    }
+
+
+def _print_figures(of: Columns, title: str) -> None:
+    from vqc import inspection
+
+    tables = _tables(of)
     columns = ("class", "session", "frames", "boxes", "side", "centre", "visible")
-    cells = [
+    cells: list[tuple[Any, ...]] = [
         (
             row.class_name,
             row.session,
             row.frames,
             row.boxes,
-            " ".join(f"{v:.2f}" for v in row.side) if row.side else "",
-            " ".join(f"{v:.2f}" for v in row.centre) if row.centre else "",
+            " ".join(f"{v:.2f}" for v in row.side or ()),
+            " ".join(f"{v:.2f}" for v in row.centre or ()),
             "" if row.visibility is None else f"{row.visibility:.2f}",
         )
-        for row in rows
+        for row in tables["rows"]
     ]
-    show.table(f"{manifest.kind} set {manifest.name}", columns, cells)
+    _print_head(title, columns, cells)
     typer.echo("side: root of box area ÷ root of frame area, least, middle and largest;")
-    typer.echo("centre: x and y as shares of the frame; visible: share; both the middle one")
-    typer.echo(", ".join(f"{key}: {value:,}" for key, value in counts.items()))
-    typer.echo(f"sheet: {sheet}")
+    typer.echo("centre: x and y as shares of the frame; visible: share; both the middle one\n")
+    for key, what in (("balance", "class"), ("conditions", "condition")):
+        cells = [(r.name, r.source, r.split or "", r.frames, r.boxes) for r in tables[key]]
+        title = f"{what} by source and split"
+        _print_head(title, (what, "source", "split", "frames", "boxes"), cells)
+    columns = ("class", "CAD boxes", "photo boxes", "CAD side", "photo side", "ratio", "overlap")
+    cells = [
+        (r.class_name, r.cad_boxes, r.photo_boxes, r.cad_side, r.photo_side, r.ratio, r.overlap)
+        for r in tables["sizes"]
+    ]
+    _print_head("middle side of CAD objects and of photographed ones", columns, cells)
+    for row in tables["sizes"][:1]:
+        typer.echo(f"{inspection.sentence(row)}\n")
+    typer.echo(", ".join(f"{key}: {value:,}" for key, value in inspection.counts(of).items()))
+
+
+def _print_head(title: str, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> None:
+    """A table's first rows; nothing where there is none."""
+    if cells:
+        show.table(title, columns, cells[:MOST_ROWS])
+    if len(cells) > MOST_ROWS:
+        typer.echo(f"and {len(cells) - MOST_ROWS:,} more rows: --json prints all of them")
 
 
 def verify(
@@ -90,7 +146,12 @@ def verify(
 
 def export(
     folder: Folder,
-    format: Annotated[str, typer.Option(help="yolo, coco or voc.")],
+    format: Annotated[
+        str,
+        typer.Option(
+            help="yolo, coco, voc, labelstudio, cvat, severstal, masks, classes or conditions."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="New folder to write [default: beside the set].")
     ] = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vqc.errors import ManifestError
 from vqc.types import Annotation, Box
 
 BoxKind = Literal["modal", "amodal"]
@@ -16,14 +15,12 @@ THINNEST_PX = 0.1
 def exported_box(note: Annotation, width: int, height: int, box: BoxKind) -> Box | None:
     """The box of one object as it goes into a label file, clipped to the frame, in pixels.
 
-    width, height: the frame's size. None where the object has no such box in the frame.
-    Raises ManifestError where amodal boxes are asked for and the object has none.
+    width, height: the frame's size. None where the object has no box in the frame. Where no
+    amodal box is known, as in photos, the box that somebody drew stands for it.
     """
-    found = note.box_xyxy if box == "modal" else note.amodal_box_xyxy
-    if found is None and box == "amodal":
-        raise ManifestError(
-            f"an object of class {note.class_name!r} has no amodal box: choose modal boxes"
-        )
+    found = note.box_xyxy
+    if box == "amodal" and note.amodal_box_xyxy is not None:
+        found = note.amodal_box_xyxy
     if found is None:
         return None
     x0, y0, x1, y1 = found

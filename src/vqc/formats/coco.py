@@ -59,5 +59,5 @@ def _annotation(note: Annotation, frame: Frame, box: BoxKind) -> dict[str, Any] 
         "bbox": [x0, y0, x1 - x0, y1 - y0],
         "area": (x1 - x0) * (y1 - y0) if mask is None else rle.area(mask),
         "segmentation": [] if mask is None else dict(mask),
-        "iscrowd": 0,
+        "iscrowd": int(bool(note.extra.get("iscrowd"))),
     }

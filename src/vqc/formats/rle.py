@@ -8,7 +8,7 @@ of a character says that more follow. The text is the same that pycocotools writ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,22 @@ def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
 def area(rle: Mapping[str, Any]) -> int:
     """How many pixels are set. Raises ManifestError as `decode` does."""
     return int(_runs(rle)[1::2].sum())
+
+
+def from_runs(size: Sequence[int], runs: Sequence[int]) -> dict[str, Any]:
+    """The code of COCO's uncompressed run lengths, the first one of background.
+
+    size: height and width. Raises ManifestError where the runs do not fill it.
+
+    >>> from_runs([2, 2], [2, 2])
+    {'size': [2, 2], 'counts': '22'}
+    """
+    whole = size[0] * size[1]
+    if any(type(run) is not int or not 0 <= run <= whole for run in runs) or sum(runs) != whole:
+        raise ManifestError(
+            f"mask: expected whole runs from 0 that add up to {size[0]} x {size[1]} = {whole}"
+        )
+    return {"size": list(size), "counts": _to_text(np.array(runs, np.int64))}
 
 
 def _changes(mask: NDArray[np.bool_]) -> IntArray:

@@ -44,9 +44,10 @@ def _add_object(root: ET.Element, note: Annotation, box: tuple[float, ...]) -> N
     """Truncation lowers the visibility too, so only a whole object can be called occluded."""
     truncated = bool(note.truncated)
     hidden = note.visibility is not None and note.visibility < OCCLUDED_BELOW
+    occluded = bool(note.extra.get("occluded", hidden and not truncated))
     item = ET.SubElement(root, "object")
     _add(item, name=note.class_name, pose="Unspecified", truncated=int(truncated))
-    _add(item, difficult=0, occluded=int(hidden and not truncated))
+    _add(item, difficult=int(bool(note.extra.get("difficult"))), occluded=int(occluded))
     x0, y0, x1, y1 = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
     _add(ET.SubElement(item, "bndbox"), xmin=x0 + 1, ymin=y0 + 1, xmax=x1, ymax=y1)
 
