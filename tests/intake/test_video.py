@@ -18,7 +18,9 @@ CODECS = {
     ".webm": ("libvpx-vp9", {"deadline": "realtime"}),
     ".avi": ("mpeg4", {"qmin": "1", "qmax": "1"}),
 }
-QUIET = {"x265-params": "log-level=none"}
+QUIET = {
+    "x265-params": "log-level=none:pools=none:frame-threads=1"
+}  # a pool of threads failed once
 
 
 def grey(number, size=(64, 48)):
