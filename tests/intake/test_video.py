@@ -18,9 +18,8 @@ CODECS = {
     ".webm": ("libvpx-vp9", {"deadline": "realtime"}),
     ".avi": ("mpeg4", {"qmin": "1", "qmax": "1"}),
 }
-QUIET = {
-    "x265-params": "log-level=none:pools=none:frame-threads=1"
-}  # a pool of threads failed once
+# Without B-frames: the times that libx265 gives their flushed packets are now and then no times.
+QUIET = {"x265-params": "log-level=none:bframes=0:frame-threads=1"}
 
 
 def grey(number, size=(64, 48)):
