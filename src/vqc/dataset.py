@@ -1,0 +1,64 @@
+"""A training set: the folder that `vqc mix` wrote, and what its manifest says.
+
+In: a folder. Out: the frames of each split, with the labels that a task trains on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from vqc.errors import InputError
+from vqc.formats import BoxKind
+from vqc.manifest import RECIPE, find_manifest, parse, read_manifest
+from vqc.types import Frame, Manifest
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """A set of frames in a folder.
+
+    sha256: of the manifest file. box: which box of an object its labels carry.
+    """
+
+    folder: Path
+    manifest: Manifest
+    sha256: str
+    box: BoxKind = "modal"
+
+    def frames(self, split: str) -> tuple[Frame, ...]:
+        """The frames of a split, in the manifest's order."""
+        return tuple(frame for frame in self.manifest.frames if frame.split == split)
+
+    def path(self, frame: Frame) -> Path:
+        """Where the picture of a frame lies; absolute."""
+        return self.folder.resolve() / frame.image
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Read a set; InputError where there is no such folder, ManifestError for a broken one."""
+    import yaml
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; vqc mix makes a training set")
+    manifest = read_manifest(folder)
+    data = find_manifest(folder).read_bytes()
+    box: BoxKind = "modal"
+    try:
+        recipe = yaml.safe_load((folder / RECIPE).read_bytes())
+        if isinstance(recipe, dict) and recipe.get("box") == "amodal":
+            box = "amodal"
+    except (OSError, ValueError, yaml.YAMLError):
+        pass  # vqc verify tells; it comes before any training
+    return Dataset(folder, manifest, hashlib.sha256(data).hexdigest(), box)
+
+
+def dataset_from(data: bytes, folder: Path, box: BoxKind = "modal") -> Dataset:
+    """A set from the bytes of its manifest, as a run keeps them; pictures may be gone."""
+    manifest, faults = parse(data)
+    if manifest is None or faults:
+        raise InputError(f"{folder}: its manifest does not read: {faults[0] if faults else ''}")
+    return Dataset(folder, manifest, hashlib.sha256(data).hexdigest(), box)
