@@ -1,15 +1,15 @@
 """Run folders: what a training leaves behind, and what the other commands read.
 
-    runs/<task>/<name>/
-      run.yaml          what was asked: task, settings, dataset; the run's identity
-      dataset.jsonl     the manifest it trains on, byte for byte
-      lineage.json      the sets behind it, up to the STEP files and photos
-      environment.json  versions and machine
-      metrics.csv       a row an epoch
-      last.pt           the newest checkpoint, while it trains
-      best.pt           the weights that count
-      run.json          the result; appears last, so a folder without it is unfinished
-      eval/<set>-<split>/evaluation.json, predictions.jsonl and pictures
+runs/<task>/<name>/
+  run.yaml          what was asked: task, settings, dataset; the run's identity
+  dataset.jsonl     the manifest it trains on, byte for byte
+  lineage.json      the sets behind it, up to the STEP files and photos
+  environment.json  versions and machine
+  metrics.csv       a row an epoch
+  last.pt           the newest checkpoint, while it trains
+  best.pt           the weights that count
+  run.json          the result; appears last, so a folder without it is unfinished
+  eval/<set>-<split>/evaluation.json, predictions.jsonl and pictures
 """
 
 from __future__ import annotations

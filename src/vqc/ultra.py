@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vqc.errors import InputError
 
@@ -66,14 +66,34 @@ def prepare() -> Path:
 def load_detector(path: Path) -> nn.Module:
     """The detector of an Ultralytics .pt file: float32, on the CPU, ready to evaluate.
 
+    Raises InputError where there is no such file or no detector in it.
+    """
+    found = load_file(path)
+    from torch import nn
+    from ultralytics.nn.tasks import DetectionModel
+
+    try:
+        network: nn.Module = (found.get("ema") or found["model"]).float().eval()
+    except Exception as error:  # a spoilt file may hold anything
+        raise _unreadable(path, error) from None
+    if not isinstance(network, DetectionModel):
+        raise InputError(f"{path}: expected a detector, got a {type(network).__name__}")
+    for module in network.modules():
+        if isinstance(module, nn.Upsample):
+            module.recompute_scale_factor = None  # files of old versions lack it
+    return network
+
+
+def load_file(path: Path) -> dict[str, Any]:
+    """The content of an Ultralytics .pt file, on the CPU.
+
     No code of the file runs: only classes of torch and Ultralytics are restored, and from
-    their state alone. Raises InputError where there is no such file or no detector in it.
+    their state alone. Raises InputError where there is no such file or nothing of that kind.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; expected weights of a detector (.pt)")
     folder = prepare()
-    from torch import nn
-    from ultralytics.nn.tasks import DetectionModel, torch_safe_load
+    from ultralytics.nn.tasks import torch_safe_load
 
     # Ultralytics reads meaning into names (quotes, blanks, yolov5n): it gets a plain one.
     with (
@@ -86,19 +106,16 @@ def load_detector(path: Path) -> nn.Module:
         try:
             warnings.simplefilter("ignore")  # about odd files: they are told below
             found, _ = torch_safe_load(str(link), safe_only=True)
-            model = found.get("ema") or found.get("model")
-            network: nn.Module = model.float().eval()
+            return dict(found)
         except Exception as error:  # a spoilt or hostile file may raise anything
-            raise InputError(
-                f"{path}: holds no network that can be read safely ({type(error).__name__}); "
-                "expected a .pt file as Ultralytics saves it: classes of torch and Ultralytics only"
-            ) from None
-    if not isinstance(network, DetectionModel):
-        raise InputError(f"{path}: expected a detector, got a {type(network).__name__}")
-    for module in network.modules():
-        if isinstance(module, nn.Upsample):
-            module.recompute_scale_factor = None  # files of old versions lack it
-    return network
+            raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path}: holds no network that can be read safely ({type(error).__name__}); "
+        "expected a .pt file as Ultralytics saves it: classes of torch and Ultralytics only"
+    )
 
 
 @contextlib.contextmanager

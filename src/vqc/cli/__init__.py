@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from vqc.cli import cad, data, leaks, machine, mix, photos, render
+from vqc.cli import cad, data, leaks, machine, mix, photos, render, train
 from vqc.errors import VqcError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command(name="convert")(cad.convert)
 app.command(name="render")(render.render)
 app.command(name="intake")(photos.intake)
 app.command(name="mix")(mix.mix)
+app.command(name="train")(train.train)
 app.command(name="leaks")(leaks.leaks)
 app.command(name="inspect")(data.inspect)
 app.command(name="verify")(data.verify)

@@ -11,6 +11,9 @@ from typing import Any
 
 import typer
 
+Update = Callable[[int, int], None]
+"""What a progress bar is told: what is done, what there is in all."""
+
 LOG_EVERY_S = 30.0
 REDRAW_EVERY_S = 0.2
 
@@ -43,7 +46,7 @@ def notes(lines: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def progress(what: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, unit: str, quiet: bool) -> Iterator[Update]:
     """A bar on standard error with rate and time left; gives `update(done, total)`."""
     if quiet:
         yield lambda done, total: None
@@ -74,7 +77,7 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int],
                 started.append((now, done))
             begun, found = started[0]
             rate = (done - found) / (now - begun) if done > found and now > begun else 0.0
-            left = f", {rate:.1f}/s, {_clock((total - done) / rate)} left" if rate else ""
+            left = f", {rate:.1f}/s, {clock((total - done) / rate)} left" if rate else ""
             state = f"{done:,}/{total:,} {unit}{left}"
             bar.update(task, completed=done, total=total, state=state)
             if now - drawn[0] > REDRAW_EVERY_S or done == total:
@@ -84,7 +87,7 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Callable[[int, int],
         yield update
 
 
-def _spoken(what: str, unit: str) -> Callable[[int, int], None]:
+def _spoken(what: str, unit: str) -> Update:
     """Progress for a log file: a line now and then."""
     started = time.monotonic()
     last = [started]
@@ -93,13 +96,14 @@ def _spoken(what: str, unit: str) -> Callable[[int, int], None]:
         now = time.monotonic()
         if now - last[0] >= LOG_EVERY_S:
             last[0] = now
-            left = _clock((total - done) * (now - started) / done) if done else "?"
+            left = clock((total - done) * (now - started) / done) if done else "?"
             typer.echo(f"{what}: {done:,}/{total:,} {unit}, {left} left", err=True)
 
     return update
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Such as 1:05 or 2:10:00."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

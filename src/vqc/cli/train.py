@@ -1,0 +1,151 @@
+"""`vqc train`: a training set to a trained model."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vqc.cli import show
+
+if TYPE_CHECKING:
+    from vqc.train import Trained
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any other setting of the task or of Ultralytics; may repeat."),
+]
+
+
+def train(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a training set, by vqc mix.")],
+    task: Annotated[str, typer.Option(help="What to train; vqc tasks lists them.")] = "detect",
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run [default: the set's name].")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    weights: Annotated[
+        str | None,
+        typer.Option(help="What to start from: yolov8n.pt, a path, or yolov8n.yaml for scratch."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="How often the pictures are seen.")] = None,
+    imgsz: Annotated[int | None, typer.Option(help="Longer side of the pictures, px.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, or a GPU such as 0.")] = None,
+    freeze: Annotated[int | None, typer.Option(help="First layers that stay as they are.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    set_: Set = None,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard, wandb or mlflow; may repeat; none by itself."),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again in the run's place.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Train a model on a mixed set, into runs/<task>/<name>.
+
+    The set is verified first and nothing is written into it. The val split chooses the best
+    epoch; without one the last epoch counts. Stopped at any moment, the same command goes on;
+    a finished run is not trained again. vqc tasks detect shows every setting.
+
+    \b
+    Examples:
+      vqc train datasets/cad500-real10
+      vqc train datasets/cad500-real10 --weights yolov8s.pt --imgsz 1024 --epochs 100
+      vqc train datasets/cad500-real10 --name scratch --weights yolov8n.yaml --set lr0=0.005
+    """
+    from vqc import train as trainer
+    from vqc.runs import result_record
+
+    options = {
+        "weights": weights, "epochs": epochs, "imgsz": imgsz, "batch": batch,
+        "device": device, "freeze": freeze, "seed": seed,
+    }  # fmt: skip
+    asked = trainer.Training(
+        dataset=dataset,
+        task=task,
+        settings=settings(options, set_ or ()),
+        root=out,
+        name=name,
+        fresh=fresh,
+        trackers=tuple(tracker or ()),
+    )
+    silent = quiet or json
+    with contextlib.ExitStack() as bars:
+        screen = _Screen(bars, silent)
+        trained = trainer.train(asked, screen, screen.verified)
+    if json:
+        record = result_record(trained.run) | {"was_there": trained.was_there}
+        show.as_json(record | {"folder": str(trained.run.folder), "notes": list(trained.notes)})
+    elif not quiet:
+        _print(trained)
+
+
+def settings(options: Mapping[str, Any], pairs: Sequence[str]) -> dict[str, Any]:
+    """Options that were given and --set key=value pairs; InputError for what is no pair."""
+    from vqc.errors import InputError
+
+    given = {key: value for key, value in options.items() if value is not None}
+    faults = []
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            faults.append(f"--set {pair}: expected key=value, such as lr0=0.005")
+        elif key in given and str(given[key]) != value:
+            faults.append(f"--set {pair}: {key} was given before, as {given[key]}")
+        given.setdefault(key, value)
+    if faults:
+        raise InputError("\n".join(faults))
+    return given
+
+
+class _Screen:
+    """A monitor that shows one bar after the other, and a line for each epoch."""
+
+    def __init__(self, bars: contextlib.ExitStack, silent: bool) -> None:
+        self._bars, self._silent = bars, silent
+        self._update: dict[str, show.Update] = {}
+
+    def _bar(self, what: str, unit: str) -> show.Update:
+        if what not in self._update:
+            self._bars.close()
+            self._update[what] = self._bars.enter_context(show.progress(what, unit, self._silent))
+        return self._update[what]
+
+    def verified(self, done: int, total: int) -> None:
+        self._bar("verify", "frames")(done, total)
+
+    def progress(self, done: int, total: int) -> None:
+        self._bar("train", "pictures")(done, total)
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        if not self._silent:
+            found = [f"{k} {metrics[k]:.3f}" for k in _SHOWN if k in metrics]
+            typer.echo(f"epoch {number}: {', '.join(found) or 'done'}", err=True)
+
+    def resumed(self, epochs_done: int) -> None:
+        if not self._silent:
+            show.notes([f"goes on after epoch {epochs_done}"])
+
+
+_SHOWN = ("train/box_loss", "train/cls_loss", "train/loss", "val/mAP50", "val/accuracy")
+
+
+def _print(trained: Trained) -> None:
+    run = trained.run
+    show.notes(trained.notes)
+    if trained.was_there:
+        typer.echo(f"{run.folder}: was trained already, nothing changed")
+    else:
+        typer.echo(f"{run.folder}: {run.epochs} epochs in {show.clock(run.seconds)}")
+    if run.chosen_on is None:
+        typer.echo(f"weights of the last epoch: {run.weights}")
+    else:
+        typer.echo(f"weights of epoch {run.best_epoch}, the best on {run.chosen_on}: {run.weights}")
+        found = ", ".join(f"{key} {value:.3f}" for key, value in run.metrics.items())
+        typer.echo(f"on {run.chosen_on}, which chose the epoch (not an honest score): {found}")
+    typer.echo(f"next: vqc eval {run.folder}")

@@ -1,0 +1,149 @@
+"""Settings of a detector's training: some by name, and every other one of Ultralytics'."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from vqc.errors import InputError
+
+_WITHOUT_EFFECT = ("device", "workers", "cache", "plots", "save_period")
+"""Settings that change speed or extra files, never what is learnt."""
+
+_TAKEN = {
+    **dict.fromkeys(("data", "fraction"), "vqc mix decides what trains"),
+    **dict.fromkeys(("model", "pretrained"), "--weights names the model"),
+    **dict.fromkeys(("project", "name", "save_dir", "exist_ok"), "--out and --name say where"),
+    **dict.fromkeys(
+        ("val", "split"), "the set's val split chooses the epoch, test is for vqc eval"
+    ),
+    **dict.fromkeys(("task", "mode"), "this is vqc train --task detect"),
+    "resume": "the same command goes on by itself",
+    "save": "a training goes on from what it saved",
+    "cfg": "give each setting with --set",
+    "time": "vqc grid --budget keeps to a time",
+    "verbose": "vqc shows its own progress",
+    "distill_model": "it would open a file without checking it",
+}
+
+
+def _help(text: str) -> dict[str, str]:
+    return {"help": text}
+
+
+@dataclass(frozen=True, slots=True)
+class DetectConfig:
+    """How a detector is trained. Whatever has no field here is in `others`, by Ultralytics' name.
+
+    weights_sha256: of the file that training starts from, or None from scratch.
+    """
+
+    weights: str = field(
+        default="yolov8n.pt",
+        metadata=_help("file to start from, its name in weights/, or yolov8n.yaml from scratch"),
+    )
+    epochs: int = field(default=100, metadata=_help("how often the pictures are seen"))
+    imgsz: int = field(default=640, metadata=_help("longer side that pictures are reduced to, px"))
+    batch: int = field(default=16, metadata=_help("pictures a step"))
+    device: str = field(default="", metadata=_help("cpu, or a GPU such as 0; empty: GPU if any"))
+    freeze: int | None = field(default=None, metadata=_help("first layers that stay as they are"))
+    seed: int = field(default=0, metadata=_help("of everything random"))
+    patience: int = field(default=100, metadata=_help("epochs without a gain on val, then it ends"))
+    epoch_images: int | None = field(
+        default=None,
+        metadata=_help("pictures an epoch, small sets being repeated; empty: each once"),
+    )
+    others: Mapping[str, Any] = field(default_factory=dict)
+    weights_sha256: str | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result: weights by their hash, no device, no worker counts."""
+        record = asdict(self)
+        record |= {"others": {k: v for k, v in self.others.items() if k not in _WITHOUT_EFFECT}}
+        record.pop("device")
+        if self.weights_sha256 is not None:
+            record.pop("weights")
+        return record
+
+    def arguments(self) -> dict[str, Any]:
+        """All of it as Ultralytics' arguments, but for the weights and the pictures."""
+        ours = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_THEIRS}
+        return {"plots": False, **self.others, **ours}
+
+
+_NOT_THEIRS = ("weights", "epoch_images", "others", "weights_sha256")
+
+
+def configure(settings: Mapping[str, Any]) -> DetectConfig:
+    """Settings by name to a config; InputError lists every one that is unknown or does not fit."""
+    from vqc.tasks.detect.weights import sha256_of
+    from vqc.tasks.settings import parse
+
+    ours = {f.name for f in fields(DetectConfig)} - {"others", "weights_sha256"}
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    try:
+        values = parse(DetectConfig, {k: v for k, v in settings.items() if k in ours})
+    except InputError as error:
+        faults.append(str(error))
+    faults += _least(values)
+    rest = {key: value for key, value in settings.items() if key not in ours}
+    if rest:
+        others, unfit = _others(rest, ours)
+        faults += unfit
+    if faults:
+        raise InputError("\n".join(faults))
+    config = DetectConfig(**values, others=others)
+    return DetectConfig(**values, others=others, weights_sha256=sha256_of(config.weights))
+
+
+def _least(values: Mapping[str, Any]) -> list[str]:
+    """Numbers that are too small, and several devices."""
+    least = {"epochs": 1, "imgsz": 32, "batch": 1, "freeze": 0, "seed": 0, "patience": 0}
+    least["epoch_images"] = 1
+    faults = [
+        f"{name}: expected {bound} or more, got {values[name]}"
+        for name, bound in least.items()
+        if values.get(name) is not None and values[name] < bound
+    ]
+    device = values.get("device", "")
+    if "," in device:
+        faults.append(
+            f"device: expected one, such as 0 or cpu, got {device}; vqc grid --devices spreads "
+            "trainings over several"
+        )
+    elif device not in ("", "cpu", "mps") and not device.isdigit():
+        faults.append(f"device: expected cpu or the number of a GPU, such as 0, got {device}")
+    return faults
+
+
+def _others(settings: Mapping[str, Any], ours: set[str]) -> tuple[dict[str, Any], list[str]]:
+    """Ultralytics' own settings, typed, and what is wrong with them."""
+    import yaml
+
+    from vqc import ultra
+
+    ultra.prepare()
+    from ultralytics.cfg import check_cfg
+    from ultralytics.utils import DEFAULT_CFG_DICT
+
+    known = sorted(({*DEFAULT_CFG_DICT} | ours) - {*_TAKEN})
+    values, faults = {}, []
+    for key, value in settings.items():
+        if key in _TAKEN:
+            faults.append(f"{key} cannot be set: {_TAKEN[key]}")
+        elif key not in DEFAULT_CFG_DICT:
+            near = difflib.get_close_matches(key, known, 3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            faults.append(f"{key}: Ultralytics has no such setting{hint}")
+        else:
+            try:
+                one = {key: yaml.safe_load(value) if isinstance(value, str) else value}
+                check_cfg(one)
+                values[key] = one[key]
+            except (TypeError, ValueError, yaml.YAMLError) as error:
+                faults.append(f"{key}: {error}")
+    return dict(sorted(values.items())), faults

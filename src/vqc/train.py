@@ -1,0 +1,355 @@
+"""A training set → a run: what every task gets from the core around its own fitting.
+
+The set is verified first, the run folder is claimed, lineage and settings are written down, and
+the same command goes on after any interruption.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vqc.contract import SET_NAME, is_set_name
+from vqc.dataset import Dataset, open_dataset
+from vqc.errors import InputError, LeakError, OutputError, RecipeError
+from vqc.files import replace_file
+from vqc.manifest import find_manifest
+from vqc.runs import (
+    ASKED,
+    DATASET,
+    ENVIRONMENT,
+    LINEAGE,
+    METRICS,
+    RESULT,
+    VERSION,
+    WEIGHTS,
+    json_bytes,
+    read_run,
+    result_record,
+)  # fmt: skip
+from vqc.tasks import find
+from vqc.tasks.contract import Config, Fitted, Monitor, Run, Task
+from vqc.types import Progress
+
+ROOT = Path("runs")
+_SHOWN = 20
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What is asked for. settings: as --set gives them. root: holds <task>/<name>."""
+
+    dataset: Path
+    task: str = "detect"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    root: Path = ROOT
+    name: str | None = None
+    fresh: bool = False
+    trackers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What became of it. was_there: the run was finished before, nothing was trained."""
+
+    run: Run
+    was_there: bool
+    notes: tuple[str, ...]
+
+
+class Quiet:
+    """A monitor that says nothing."""
+
+    def progress(self, done: int, total: int) -> None: ...
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None: ...
+
+    def resumed(self, epochs_done: int) -> None: ...
+
+
+def train(
+    asked: Training,
+    monitor: Monitor | None = None,
+    on_verify: Progress = lambda done, total: None,
+) -> Trained:
+    """Train, or go on with what was cut off, or give back what is finished.
+
+    Raises InputError where the set or a setting cannot be used, RecipeError where another
+    training has that name, LeakError where val or test hold a picture that trains.
+    """
+    task = find(asked.task)
+    config = task.configure(asked.settings)
+    dataset = open_dataset(asked.dataset)
+    name = asked.name or dataset.manifest.name
+    if not is_set_name(name):
+        raise InputError(f"--name: expected {SET_NAME}, got {name[:80]!r}")
+    folder = asked.root / task.name / name
+    identity = _identity(task, config, dataset)
+    with _claimed(folder):
+        if asked.fresh:
+            _empty(folder)
+        _require_same(folder, identity)
+        if (folder / RESULT).is_file():
+            return Trained(read_run(folder), True, ())
+        notes = _check(task, dataset, on_verify)
+        _write_down(folder, identity, dataset)
+        run = _fit(task, config, dataset, folder, identity, monitor or Quiet(), asked.trackers)
+    return Trained(run, False, tuple(notes))
+
+
+def _identity(task: Task, config: Config, dataset: Dataset) -> dict[str, Any]:
+    """What a run is: equal for equal work, wherever and on whatever it is done."""
+    settings = config.identity()
+    what = {"task": task.name, "settings": settings, "dataset": dataset.sha256}
+    text = json.dumps(what, sort_keys=True, ensure_ascii=False)
+    return {
+        "vqc_run": VERSION,
+        "run_id": hashlib.sha256(text.encode()).hexdigest()[:12],
+        "task": task.name,
+        "dataset": {"name": dataset.manifest.name, "sha256": dataset.sha256},
+        "settings": settings,
+    }
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Hold the run folder; another training of it meanwhile is refused.
+
+    The lock is the system's own and goes with the process, however that ends.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / _LOCK).open("a")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"{folder} is being trained by another command; wait for it, or give another --name"
+            ) from None
+        yield
+
+
+def _empty(folder: Path) -> None:
+    """Remove a run; InputError for a folder that holds something else."""
+    there = [path for path in folder.iterdir() if path.name != _LOCK]
+    if there and not (folder / ASKED).is_file():
+        raise InputError(f"{folder} is there and is no run; choose another --name")
+    for path in there:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _require_same(folder: Path, identity: Mapping[str, Any]) -> None:
+    """RecipeError where the folder holds another training."""
+    import yaml
+
+    file = folder / ASKED
+    if not file.is_file():
+        if any(path.name != _LOCK for path in folder.iterdir()):
+            raise InputError(f"{folder} is there and is no run; choose another --name")
+        return
+    try:
+        old = yaml.safe_load(file.read_bytes())
+        same = old["run_id"] == identity["run_id"]
+        before = {"dataset": old["dataset"]["sha256"], **old["settings"]}
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        raise InputError(f"{file}: cannot be read; --fresh trains again") from None
+    if same:
+        return
+    now = {"dataset": identity["dataset"]["sha256"], **identity["settings"]}
+    changed = [
+        f"  {key}: {before.get(key)} there, {now.get(key)} asked for"
+        for key in dict.fromkeys([*before, *now])
+        if before.get(key) != now.get(key)
+    ]
+    raise RecipeError(
+        "\n".join([f"{folder} holds another training; these differ:", *changed])
+        + "\nGive another --name, or --fresh to train again in its place"
+    )
+
+
+def _check(task: Task, dataset: Dataset, on_verify: Progress) -> list[str]:
+    """The set is sound, fits the task and does not leak; notes for the user."""
+    from vqc.verify import verify
+
+    faults = verify(dataset.folder, on_progress=on_verify)
+    if faults:
+        more = [f"... and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
+        raise InputError(
+            "\n".join([f"{dataset.folder} is not sound:", *map(str, faults[:_SHOWN]), *more])
+            + "\nMake it again (vqc mix --fresh), or mend its sources"
+        )
+    if not dataset.frames("train"):
+        raise InputError(
+            f"{dataset.folder}: no frame has split train; vqc mix makes a training set"
+        )
+    task.check(dataset)
+    _require_apart(dataset)
+    same = sum(frame.same_shoot for frame in dataset.frames("val"))
+    if not dataset.frames("val"):
+        return ["no val split: the last epoch counts, and training never stops early"]
+    if same:
+        return [f"{same} val pictures are of shoots that also train: they choose, no more"]
+    return []
+
+
+def _require_apart(dataset: Dataset) -> None:
+    """LeakError where a picture of train is in val or test too, or one of val in test."""
+    split_of: dict[str, str | None] = {}
+    found = []
+    for frame in dataset.manifest.frames:
+        other = split_of.setdefault(frame.sha256, frame.split)
+        if other != frame.split:
+            found.append(f"  {frame.image} is a picture of {other} too")
+    if found:
+        raise LeakError(
+            "\n".join([f"{dataset.folder}: the same pictures in two splits:", *found[:_SHOWN]])
+            + "\nvqc mix without --allow-leaks keeps them apart"
+        )
+
+
+def _write_down(folder: Path, identity: Mapping[str, Any], dataset: Dataset) -> None:
+    """Settings, manifest, lineage and environment, before the first epoch."""
+    import yaml
+
+    from vqc import environment, lineage
+
+    data = find_manifest(dataset.folder).read_bytes()
+    text = yaml.safe_dump(dict(identity), sort_keys=False, allow_unicode=True, width=100)
+    files = {
+        DATASET: data,
+        LINEAGE: json_bytes(lineage.trace(dataset)),
+        ENVIRONMENT: json_bytes(environment.describe()),
+        ASKED: text.encode(),
+    }
+    try:
+        for name, content in files.items():
+            replace_file(folder / name, content)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+def _fit(
+    task: Task,
+    config: Config,
+    dataset: Dataset,
+    folder: Path,
+    identity: Mapping[str, Any],
+    monitor: Monitor,
+    trackers: Sequence[str],
+) -> Run:
+    from vqc.trackers import open_tracker
+
+    table = MetricsTable(folder / METRICS)
+    run_id, name = identity["run_id"], folder.name
+    settings = identity["settings"]
+    with open_tracker(trackers, folder, run_id, name, settings, table.epochs) as tracker:
+        started, before = time.monotonic(), table.seconds
+
+        class Both:
+            """Tells the table and the trackers what the monitor hears."""
+
+            def progress(self, done: int, total: int) -> None:
+                monitor.progress(done, total)
+
+            def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+                table.add(number, before + time.monotonic() - started, metrics)
+                tracker.log(number, metrics)
+                monitor.epoch(number, metrics)
+
+            def resumed(self, epochs_done: int) -> None:
+                table.cut(epochs_done)
+                monitor.resumed(epochs_done)
+
+        fitted = task.fit(dataset, config, folder, Both())
+        run = _run(identity, config, dataset, folder, fitted, before + time.monotonic() - started)
+        tracker.end(run.metrics)
+    if not run.weights.is_file():
+        raise OutputError(f"{run.weights}: the task {task.name} left no weights there")
+    replace_file(folder / RESULT, json_bytes(result_record(run)))
+    return run
+
+
+def _run(
+    identity: Mapping[str, Any],
+    config: Config,
+    dataset: Dataset,
+    folder: Path,
+    fitted: Fitted,
+    seconds: float,
+) -> Run:
+    return Run(
+        folder=folder,
+        run_id=identity["run_id"],
+        task=identity["task"],
+        name=folder.name,
+        config=identity["settings"],
+        seed=config.seed,
+        classes=dataset.manifest.classes,
+        dataset_name=dataset.manifest.name,
+        manifest_sha256=dataset.sha256,
+        metrics=fitted.metrics,
+        epochs=fitted.epochs,
+        best_epoch=fitted.best_epoch,
+        chosen_on=fitted.chosen_on,
+        seconds=seconds,
+        weights=folder / WEIGHTS,
+    )
+
+
+class MetricsTable:
+    """metrics.csv: one row an epoch, never two, whatever interrupts; seconds are of training."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._rows: list[dict[str, Any]] = []
+        if file.is_file():
+            with file.open(encoding="utf-8", newline="") as lines:
+                self._rows = list(csv.DictReader(lines))
+
+    @property
+    def epochs(self) -> int:
+        """The last epoch in the table; 0 for an empty one."""
+        return int(self._rows[-1]["epoch"]) if self._rows else 0
+
+    @property
+    def seconds(self) -> float:
+        return float(self._rows[-1]["seconds"]) if self._rows else 0.0
+
+    def add(self, epoch: int, seconds: float, metrics: Mapping[str, float]) -> None:
+        """One more epoch, in place of what the table says of it and of later ones."""
+        self.cut(epoch - 1)
+        values = {key: f"{value:.6g}" for key, value in metrics.items()}
+        self._rows.append({"epoch": epoch, "seconds": f"{seconds:.2f}", **values})
+        self._write()
+
+    def cut(self, epochs: int) -> None:
+        """Forget what comes after this epoch."""
+        self._rows = [row for row in self._rows if int(row["epoch"]) <= epochs]
+
+    def _write(self) -> None:
+        columns = list(dict.fromkeys(key for row in self._rows for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        try:
+            replace_file(self._file, text.getvalue().encode())
+        except OSError as error:
+            raise OutputError(f"{self._file}: cannot be written: {error.strerror}") from None
