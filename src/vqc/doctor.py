@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import importlib
 import json
-import math
 import os
 import platform
 import shutil
@@ -18,11 +17,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from vqc import __version__
+from vqc.environment import cpu_cores, find_gpus, installed_version, memory_gb
 
 SYSTEM_LIBRARIES = {
     "libGL.so.1": "libgl1",
@@ -103,10 +102,10 @@ def on_room(name: str, gigabytes: float, needed: float, remedy: str) -> Finding:
 
 
 def on_package(name: str) -> Finding:
-    try:
-        return Finding(name, metadata.version(name), True)
-    except metadata.PackageNotFoundError:
+    version = installed_version(name)
+    if version is None:
         return Finding(name, "not installed", False, INSTALL)
+    return Finding(name, version, True)
 
 
 def on_libraries(missing: Sequence[str]) -> Finding:
@@ -178,19 +177,6 @@ def on_cache() -> Finding:
 # What is there
 
 
-def cpu_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def memory_gb() -> float:
-    """The machine's memory in GB; NaN where it does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    except (AttributeError, OSError, ValueError):
-        return math.nan
-
-
 def missing_libraries(names: Iterable[str]) -> list[str]:
     """Those shared libraries that the loader cannot open."""
     missing = []
@@ -200,16 +186,6 @@ def missing_libraries(names: Iterable[str]) -> list[str]:
         except OSError:
             missing.append(name)
     return missing
-
-
-def find_gpus() -> list[str]:
-    """Name, memory and driver of each NVIDIA GPU, as nvidia-smi gives them."""
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
 
 def ask_child(target: str, seconds: float = PROBE_SECONDS) -> dict[str, Any]:

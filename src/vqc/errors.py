@@ -6,6 +6,7 @@
     ├── RecipeError        the folder holds a set made by another recipe
     ├── ManifestError      a manifest breaks the contract of docs/format.md
     ├── LeakError          a picture stands on both sides of a split
+    ├── HonestyError       a score that would not be honest was asked for
     ├── LabelError         a label does not agree with the geometry it was drawn from
     ├── IncompleteError    some frames were set aside; the rest is finished
     └── OutputError        the place to write to is missing, full or forbidden
@@ -39,6 +40,12 @@ class ManifestError(VqcError):
 
 class LeakError(VqcError):
     """The same picture, or nearly, stands on both sides of a split."""
+
+    exit_code = 1
+
+
+class HonestyError(VqcError):
+    """A score that would not be honest was asked for."""
 
     exit_code = 1
 

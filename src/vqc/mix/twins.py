@@ -32,7 +32,7 @@ def twins(pool: Pool, left: Rows, right: Rows) -> Rows:
     alike, bits = _alike(pool, left, right)
     labels = _labels(pool, np.unique(alike[bits > 0]))
     agree = [
-        apart == 0 or _agree(labels[a], labels[b])
+        apart == 0 or labels_agree(labels[a], labels[b])
         for (a, b), apart in zip(alike.tolist(), bits.tolist(), strict=True)
     ]
     pairs = np.concatenate([_equal(pool, left, right), alike[np.array(agree, bool)]])
@@ -69,7 +69,7 @@ def _labels(pool: Pool, rows: Rows) -> dict[int, Labels]:
     return found
 
 
-def _agree(a: Labels, b: Labels) -> bool:
+def labels_agree(a: Labels, b: Labels) -> bool:
     """Whether the classes are the same and every box has its like."""
     if {name: len(boxes) for name, boxes in a.items()} != {n: len(v) for n, v in b.items()}:
         return False
