@@ -9,7 +9,20 @@ import sys
 
 import typer
 
-from vqc.cli import cad, data, leaks, machine, mix, photos, render, train
+from vqc.cli import (
+    cad,
+    data,
+    evaluate,
+    leaks,
+    machine,
+    mix,
+    photos,
+    predict,
+    render,
+    report,
+    tasks,
+    train,
+)  # fmt: skip
 from vqc.errors import VqcError
 
 app = typer.Typer(
@@ -26,8 +39,13 @@ app.command(name="convert")(cad.convert)
 app.command(name="render")(render.render)
 app.command(name="intake")(photos.intake)
 app.command(name="mix")(mix.mix)
-app.command(name="train")(train.train)
 app.command(name="leaks")(leaks.leaks)
+app.command(name="train")(train.train)
+app.command(name="eval")(evaluate.evaluate)
+app.command(name="report")(report.report)
+app.command(name="predict")(predict.predict)
+app.command(name="export-model")(predict.export_model)
+app.command(name="tasks")(tasks.tasks)
 app.command(name="inspect")(data.inspect)
 app.command(name="verify")(data.verify)
 app.command(name="export")(data.export)

@@ -63,7 +63,7 @@ def _entry_points() -> dict[str, list[EntryPoint]]:
 def _load(point: EntryPoint) -> tuple[Task | None, str | None]:
     try:
         task: Task = point.load()()
-    except Exception as error:  # a foreign plugin may raise anything
+    except (Exception, SystemExit) as error:  # a foreign plugin may raise anything
         return None, f"{type(error).__name__}: {error}"
     lacking = [m for m in _MEMBERS if not hasattr(task, m)]
     if lacking:
@@ -74,7 +74,7 @@ def _load(point: EntryPoint) -> tuple[Task | None, str | None]:
 
 
 _MEMBERS = (
-    "name", "headline", "configure", "check", "fit", "evaluate", "predict", "draw",
+    "name", "headline", "config", "configure", "check", "fit", "evaluate", "predict", "draw",
 )  # fmt: skip
 
 

@@ -180,10 +180,11 @@ class Run:
 
 
 class Task(Protocol):
-    """A task plugin."""
+    """A task plugin. config: the dataclass whose fields are its settings."""
 
     name: str
     headline: Headline
+    config: type
 
     def configure(self, settings: Mapping[str, Any]) -> Config:
         """Settings by name, values typed or as text from the command line, to a config.

@@ -1,10 +1,10 @@
 """Settings of a task: from names and values, as typed after `--set` or read from YAML, to fields.
 
 In: a config dataclass and a mapping. Out: typed values for its fields, or every fault at once.
-A field's metadata may hold `help`, a sentence, and `low` and `high`, the least and the largest
-number allowed:
+A field is a setting where its metadata holds `help`, a few words; `low` and `high` may stand
+beside it, the least and the largest number allowed:
 
-    epochs: int = field(default=100, metadata={"help": "Passes over the set.", "low": 1})
+    epochs: int = field(default=100, metadata={"help": "passes over the set", "low": 1})
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def parse(config: type, settings: Mapping[str, Any]) -> dict[str, Any]:
     commas, None as `none`. Raises InputError once, for every unknown name, with the nearest
     known one, and every value that does not fit.
     """
-    fields = {field.name: field for field in dataclasses.fields(config) if field.init}
+    fields = {field.name: field for field in _settings(config)}
     hints = get_type_hints(config)
     values, faults = {}, []
     for name, value in settings.items():
@@ -74,11 +74,14 @@ def describe_fields(config: type) -> list[Setting]:
             name=field.name,
             kind=_kind(hints[field.name], field.metadata),
             default=_default(field),
-            help=str(field.metadata.get("help", "")),
+            help=str(field.metadata["help"]),
         )
-        for field in dataclasses.fields(config)
-        if field.init
+        for field in _settings(config)
     ]
+
+
+def _settings(config: type) -> list[dataclasses.Field[Any]]:
+    return [field for field in dataclasses.fields(config) if "help" in field.metadata]
 
 
 def _unknown(name: str, known: list[str]) -> str:
@@ -146,27 +149,22 @@ def _items(value: Any) -> list[Any]:
 
 
 def _scalar(kind: type, value: Any) -> Any:
-    typed = not isinstance(value, str)
-    if kind is str and not typed:
+    """A value of that very type, or text that reads as one."""
+    if kind is str and isinstance(value, str):
         return value
-    if kind is bool:
-        if isinstance(value, bool):
-            return value
-        if not typed and value.lower() in _WORDS:
-            return _WORDS[value.lower()]
-    elif kind is int:
-        if typed and isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if not typed and _WHOLE.fullmatch(value):
-            return int(value)
-    elif kind is float:
-        number = math.nan
-        if (typed and isinstance(value, int | float) and not isinstance(value, bool)) or (
-            not typed and _NUMBER.fullmatch(value)
-        ):
-            number = float(value)
-        if math.isfinite(number):
-            return number
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind is bool and isinstance(value, str) and value.lower() in _WORDS:
+        return _WORDS[value.lower()]
+    number = None if isinstance(value, bool) else value
+    if kind is int and isinstance(number, int):
+        return number
+    if kind is int and isinstance(number, str) and _WHOLE.fullmatch(number):
+        return int(number)
+    if isinstance(number, str) and _NUMBER.fullmatch(number):
+        number = float(number)
+    if kind is float and isinstance(number, int | float) and math.isfinite(number):
+        return float(number)
     raise _MisfitError
 
 
@@ -183,21 +181,21 @@ def _within(value: Any, metadata: Mapping[str, Any]) -> Any:
 def _kind(hint: Any, metadata: Mapping[str, Any]) -> str:
     """An annotation in words, such as "a whole number from 1"."""
     low, high = metadata.get("low"), metadata.get("high")
-    words = _words(hint)
-    if low is not None:
-        words += f" from {low}"
+    bounds = "" if low is None else f" from {low}"
     if high is not None:
-        words += f" up to {high}" if low is None else f" to {high}"
-    return words
+        bounds += f" to {high}" if bounds else f" up to {high}"
+    return _words(hint, bounds)
 
 
-def _words(hint: Any) -> str:
+def _words(hint: Any, bounds: str) -> str:
     origin, choices = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         ordered = sorted(choices, key=lambda choice: choice is type(None))
-        return " or ".join(map(_words, ordered))
+        return " or ".join(_words(choice, bounds) for choice in ordered)
     if origin is Literal:
         return "one of " + ", ".join(map(str, choices))
     if origin in (list, tuple):
-        return f"{_words(choices[0])}, or several with commas"
-    return "none" if hint is type(None) else _NAMES.get(hint, str(hint))
+        return f"{_words(choices[0], bounds)}, or several with commas"
+    if hint is type(None):
+        return "none"
+    return _NAMES.get(hint, str(hint)) + (bounds if hint in (int, float) else "")

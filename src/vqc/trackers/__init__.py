@@ -37,6 +37,7 @@ _QUIET: dict[str, dict[str, str]] = {
     "mlflow": {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # that is for --json
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default it tries for up to 20 minutes
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     },
@@ -62,7 +63,7 @@ def open_tracker(
     Raises InputError for names that are unknown or not installed, and for a tracker that does
     not start; one that fails later, or when a training goes on, costs a note.
     """
-    _require_usable(names)
+    require_usable(names)
     training = Training(run_dir, run_id, name, config, resumed_epochs)
     trackers = _Trackers(training, note)
     state = "FAILED"
@@ -78,8 +79,8 @@ def open_tracker(
         trackers.close(state)
 
 
-def _require_usable(names: Sequence[str]) -> None:
-    """InputError with every name that is unknown, or whose package is missing."""
+def require_usable(names: Sequence[str]) -> None:
+    """InputError with every name that is unknown, or whose package is missing; imports none."""
     faults = []
     for name in dict.fromkeys(names):
         if name not in _HINTS:

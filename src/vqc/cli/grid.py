@@ -1,0 +1,309 @@
+"""`vqc grid`: which mix of renders and photos is worth it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vqc.cli import show
+from vqc.cli.train import Set, settings
+
+if TYPE_CHECKING:
+    from vqc.grid.book import Book
+    from vqc.grid.follow import Status
+    from vqc.grid.model import Grid
+    from vqc.grid.trainings import Estimate
+
+ASK_ABOVE_S = 3600.0
+
+
+def grid(
+    cad: Annotated[str, typer.Option(help="Renders in all, with commas.")] = "150,250,500,1000",
+    real: Annotated[str, typer.Option(help="Photos of each class, with commas.")] = "5,10,20",
+    repeats: Annotated[
+        int, typer.Option(help="Trainings of each cell, each with its own draw and seed.")
+    ] = 3,
+    imgsz: Annotated[
+        str | None, typer.Option(help="Longer side of the pictures, px; several: an axis.")
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="How often the pictures are seen; several: an axis.")
+    ] = None,
+    freeze: Annotated[
+        str | None, typer.Option(help="First layers that stay as they are; several: an axis.")
+    ] = None,
+    grey: Annotated[str, typer.Option(help="Grey copies: no, yes or both.")] = "no",
+    select: Annotated[
+        str, typer.Option(help="Which photos: random, diverse or random,diverse.")
+    ] = "random",
+    equal: Annotated[
+        str | None,
+        typer.Option(help="What cells have in common: images seen, or epochs [default: images]."),
+    ] = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", help="A set or a folder of sets; may repeat [default: renders, datasets]."
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the grid [default: from what it is].")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    val: Annotated[
+        list[str] | None, typer.Option(help="Session that goes to val whole; may repeat.")
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option(help="Session that goes to test whole; may repeat.")
+    ] = None,
+    val_fraction: Annotated[
+        float, typer.Option(help="Share of the training photos cut out for val, same shoots.")
+    ] = 0.0,
+    test_fraction: Annotated[
+        float, typer.Option(help="Share of the photos for test, by whole sessions.")
+    ] = 0.0,
+    per_class_val: Annotated[
+        str, typer.Option(help="Photos a class in val, at most, and backgrounds; or all.")
+    ] = "40",
+    per_class_test: Annotated[
+        str, typer.Option(help="Photos a class in test, at most, and backgrounds; or all.")
+    ] = "40",
+    background: Annotated[
+        int | None, typer.Option(help="Photos of the empty place [default: as --real].")
+    ] = None,
+    box: Annotated[
+        str, typer.Option(help="modal (what shows) or amodal (the whole), for renders.")
+    ] = "modal",
+    min_visibility: Annotated[
+        float, typer.Option(help="Objects of which less shows go without a label.")
+    ] = 0.0,
+    allow_short: Annotated[
+        bool, typer.Option("--allow-short", help="Take what is there where frames are too few.")
+    ] = False,
+    allow_leaks: Annotated[
+        bool, typer.Option("--allow-leaks", help="Go on though splits share pictures.")
+    ] = False,
+    task: Annotated[str, typer.Option(help="What to train; vqc tasks lists them.")] = "detect",
+    weights: Annotated[
+        str | None,
+        typer.Option(help="What to start from: yolov8n.pt, a path, or yolov8n.yaml for scratch."),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the first repeat; the next one has the next.")] = 0,
+    set_: Set = None,
+    device: Annotated[str | None, typer.Option(help="cpu, or a GPU such as 0.")] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="GPUs with a training on each at a time, such as 0,1,2,3.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Trainings at a time, cores divided among them.")
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Minutes that it may take: fewer repeats, then fewer epochs."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained, and for how long.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, however long it takes.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print grid.json, or the plan.")] = False,
+) -> None:
+    """Train every mix of so many renders and so many photos, and compare them.
+
+    By default the original study's grid, each cell three times where the study trained once:
+    equal trainings differ by a few points of mAP50, so one run a cell proves little. All cells
+    have one val, which chooses the cell; that one alone is scored on test. All cells see
+    equally many pictures. Without a shoot for val, a fifth of the training photos is cut out.
+
+    Trainings are kept by their content, under runs/cells: stopped at any moment, the same
+    command goes on, and another grid trains only what is new to it. Tables, heatmaps, curves
+    and the photo budget go to runs/grids/<name>. Above an hour it asks first.
+
+    \b
+    Examples:
+      vqc grid --dry-run
+      vqc grid --cad 0,150,500 --real 0,5,10 --test january --epochs 50
+      vqc grid --cad 500 --real 10 --imgsz 640,1024 --grey both --devices 0,1
+      vqc grid --real 5,10 --budget 120 --yes
+    """
+    from vqc import grid as grids
+    from vqc import mix as mixer
+    from vqc.grid import telling
+
+    axes = _axes({"imgsz": imgsz, "epochs": epochs, "freeze": freeze}, grey, select)
+    numbers = {"cad": grids.numbers("--cad", cad), "real": grids.numbers("--real", real)}
+    template = mixer.Request(
+        cad=numbers["cad"][-1],
+        real=numbers["real"][-1],
+        background=background,
+        per_class_val=grids.number_or_all("--per-class-val", per_class_val),
+        per_class_test=grids.number_or_all("--per-class-test", per_class_test),
+        splits=mixer.SplitRules(tuple(val or ()), tuple(test or ()), val_fraction, test_fraction),
+        box=box,  # type: ignore[arg-type]
+        min_visibility=min_visibility,
+        allow_short=allow_short,
+        allow_leaks=allow_leaks,
+    )
+    request = grids.GridRequest(
+        mix=template,
+        cad=numbers["cad"],
+        real=numbers["real"],
+        repeats=repeats,
+        axes=axes,
+        task=task,
+        settings=settings({"weights": weights, "batch": batch, "device": device}, set_ or ()),
+        equal=equal,  # type: ignore[arg-type]
+        seed=seed,
+    )
+    workers = grids.workers_of(devices, jobs, device)
+    silent = quiet or json
+    folders, remarks = mixer.find_sets(from_)
+    with show.progress("read manifests", "MB", silent) as update:
+        pool = mixer.read_pool(
+            folders, min_visibility, lambda done, total: update(done >> 20, total >> 20)
+        )
+    asked = grids.Asked(request, pool, grids.Places(root=out), workers, name, budget)
+    with show.progress("draw cells", "draws", silent) as update:
+        made = grids.prepare(asked, update)
+    estimate = None
+    if dry_run or not yes or (budget is not None and made.cut is None):
+        with show.progress("time a few batches", "kinds", silent) as update:
+            estimate = grids.estimate(made, update)
+    if budget is not None and made.cut is None and estimate is not None:
+        made = grids.shorten(made, budget, estimate)
+    if dry_run:
+        _print_plan(made, estimate, remarks, silent, json)
+        return
+    if not yes and estimate is not None:
+        _ask(made, estimate)
+    with contextlib.ExitStack() as bars:
+        screen = _Screen(bars, silent)
+        book = grids.run(made, screen.tell, screen.sets)
+    if json:
+        show.as_json(book.record() | {"folder": str(made.folder)})
+    elif not quiet:
+        show.notes([*remarks, *book.notes])
+        _print(made, book)
+    telling.require_all(made, book)
+
+
+def _axes(texts: Mapping[str, str | None], grey: str, select: str) -> dict[str, tuple[Any, ...]]:
+    """Further axes, those of one value too; InputError for what does not read."""
+    from vqc import grid as grids
+
+    axes: dict[str, tuple[Any, ...]] = {
+        "grey": {"no": (False,), "yes": (True,), "both": (False, True)}.get(grey, ()),
+        "select": grids.words("--select", select, ("random", "diverse")),
+    }
+    if not axes["grey"]:
+        grids.words("--grey", grey, ("no", "yes", "both"))
+        axes["grey"] = (False, True)
+    for name, text in texts.items():
+        if text is not None:
+            axes[name] = grids.numbers(f"--{name}", text)
+    return axes
+
+
+def _ask(made: Grid, estimate: Estimate) -> None:
+    """Above an hour only; InputError where there is nobody to ask."""
+    from vqc.errors import InputError
+
+    seconds = estimate.seconds
+    if seconds is not None and seconds <= ASK_ABOVE_S:
+        return
+    what = f"{estimate.missing} trainings take {_long(seconds)}"
+    if not (os.isatty(0) and os.isatty(2)):
+        raise InputError(
+            f"{what}, so somebody must agree: give --yes, or fewer cells, --repeats 1, "
+            "--budget MINUTES; --dry-run shows all of it"
+        )
+    show.notes([*made.drawing.notes, *made.notes, *estimate.notes])
+    if not typer.confirm(f"{what}. Go on?", err=True):
+        raise typer.Exit(1)
+
+
+def _long(seconds: float | None) -> str:
+    return "an unknown time" if seconds is None else f"about {show.clock(seconds)} (h:mm:ss)"
+
+
+class _Screen:
+    """Bars and lines while a grid goes on; on a terminal the last line is written over."""
+
+    def __init__(self, bars: contextlib.ExitStack, silent: bool) -> None:
+        self._bars, self._silent = bars, silent
+        self._terminal = os.isatty(2)
+        self._width = os.get_terminal_size(2).columns - 1 if self._terminal else None
+        self._bar: show.Update | None = None
+        self._said = (-1, 0.0)  # trainings that were over, and when that was said
+        bars.callback(self._end_line)
+
+    def sets(self, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = self._bars.enter_context(show.progress("make sets", "sets", self._silent))
+        self._bar(done, total)
+
+    def tell(self, status: Status) -> None:
+        if self._said[0] < 0:
+            self._bars.close()
+        over, now = status.done + status.failed, time.monotonic()
+        due = over != self._said[0] or now - self._said[1] > show.LOG_EVERY_S
+        if self._silent or not (due or self._terminal):
+            self._said = (max(self._said[0], 0), self._said[1])
+            return
+        self._said = (over, now)
+        start, end = ("\r\x1b[2K", "") if self._terminal else ("", "\n")
+        sys.stderr.write(start + status_line(status)[: self._width] + end)
+        sys.stderr.flush()
+
+    def _end_line(self) -> None:
+        if self._terminal and not self._silent:
+            sys.stderr.write("\n")
+
+
+def status_line(status: Status) -> str:
+    """Such as "7/36 trainings, 1:10:00 left, best cad500-real10 0.812; cad0-real5 3/50 epochs"."""
+    parts = [f"{status.done}/{status.total} trainings"]
+    if status.failed:
+        parts.append(f"{status.failed} failed")
+    if status.left_s is not None:
+        parts.append(f"{show.clock(status.left_s)} left")
+    if status.best is not None:
+        parts.append(f"best {status.best[0]} {status.best[1]:.3f}")
+    now = [f"{r.name} {r.epochs_done}/{r.epochs or '?'} epochs" for r in status.running]
+    return ", ".join(parts) + "".join(f"; {text}" for text in now)
+
+
+def _print_plan(
+    made: Grid, estimate: Estimate | None, remarks: Sequence[str], silent: bool, json: bool
+) -> None:
+    from vqc.grid import telling
+
+    record = telling.plan_record(made, estimate)
+    record["notes"] = [*remarks, *record["notes"]]
+    if json:
+        show.as_json(record)
+    if silent:
+        return
+    show.notes(record["notes"])
+    show.table(f"grid {made.name}", telling.PLAN_COLUMNS, telling.plan_rows(record))
+    if estimate is not None:
+        typer.echo(f"{estimate.missing} trainings to do, {_long(estimate.seconds)}")
+
+
+def _print(made: Grid, book: Book) -> None:
+    from vqc.grid import telling
+
+    columns, rows = telling.score_rows(book)
+    show.table(f"grid {made.name}, on val, which chooses", columns, rows)
+    for line in telling.result_lines(book):
+        typer.echo(line)
+    typer.echo(f"{made.folder}: grid.json, grid.csv and pictures")
+    typer.echo(f"next: vqc report {made.folder}")

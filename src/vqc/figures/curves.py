@@ -1,0 +1,67 @@
+"""Curves over a recall or a confidence: every class, and all of them together."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vqc.figures.style import COLOURS, DASHES, HALF_IN, INK, PALE, canvas, share_axis, short
+from vqc.tasks.contract import Curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ALL = "all"
+"""The line of all classes together."""
+MOST_COLOURED = len(COLOURS)
+"""Of more classes than this, the lowest few are coloured and the others are grey."""
+_LOWEST = 3
+
+
+def draw(
+    curve: Curve, out: Path, title: str = "", mark: str = "", threshold: float | None = None
+) -> Path:
+    """Write a curve as a PNG. threshold: a place on x to point out, or None."""
+    with canvas(out, (HALF_IN, 4.3), title or curve.name, mark) as figure:
+        panel = figure.subplots()
+        _draw_lines(panel, curve)
+        if threshold is not None:
+            panel.axvline(threshold, color=INK, linewidth=1, linestyle=":")
+            panel.annotate(
+                f"in use: {threshold:.2f}", (threshold, 0), xycoords=("data", "axes fraction"),
+                xytext=(3, 3), textcoords="offset points", va="bottom", fontsize=8.5,
+            )  # fmt: skip
+        panel.set(xlabel=curve.x_label, ylabel=curve.y_label, xlim=share_axis(curve.x.tolist()))
+        panel.set_ylim(*share_axis([v for line in curve.lines.values() for v in line.tolist()]))
+        panel.grid(color="#e4e4e4", linewidth=0.8)
+        panel.set_axisbelow(True)
+        panel.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8.5, frameon=False)
+    return out
+
+
+def _draw_lines(panel: Axes, curve: Curve) -> None:
+    names = [name for name in curve.lines if name != ALL]
+    coloured = names
+    if len(names) > MOST_COLOURED:
+        coloured = sorted(names, key=lambda name: _height(curve, name))[:_LOWEST]
+        grey = [name for name in names if name not in coloured]
+        for k, name in enumerate(grey):
+            label = f"{len(grey)} other classes" if k == 0 else None
+            panel.plot(curve.x, curve.lines[name], color=PALE, linewidth=0.8, label=label)
+    for k, name in enumerate(coloured):
+        label = short(name) + (" (among the lowest)" if coloured is not names else "")
+        look = {"color": COLOURS[k], "linestyle": DASHES[k]}
+        panel.plot(curve.x, curve.lines[name], linewidth=1.4, label=label, **look)
+    if ALL in curve.lines:
+        panel.plot(curve.x, curve.lines[ALL], color=INK, linewidth=2.6, label="all classes")
+
+
+def _height(curve: Curve, name: str) -> float:
+    """Mean of a line; one that is nowhere defined counts as the highest."""
+    line = np.asarray(curve.lines[name])
+    known = line[np.isfinite(line)]
+    return float(known.mean()) if len(known) else math.inf

@@ -1,0 +1,229 @@
+"""Sheets of pictures: the worst mistakes, and predictions beside the truth.
+
+In: what was found in which picture of a set. Out: tiles, for a page, or a sheet of them as a
+PNG. The truth is drawn full and blue, predictions dashed and orange.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vqc.errors import InputError
+from vqc.figures.boxes import around, draw_box, font, write_label
+from vqc.figures.style import INK, MARK_EDGE, MARK_INK, MARK_PAPER, PAPER, short, write_png
+from vqc.pictures import read_picture
+from vqc.tasks.contract import Mistake
+from vqc.types import Box
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+TILE_PX = (432, 324)
+"""Width and height that a picture is fitted into."""
+TRUTH, PREDICTED = "#0072b2", "#d55e00"
+_GROUND = "#d8d8d8"
+_CONTEXT = 2.2
+"""A crop is so many times as wide as what it shows, so that one sees where it is."""
+_LEAST_SHARE = 0.22
+"""And at least this share of the picture's longer side."""
+_NAMED = 6
+"""In a picture with more boxes than this, only their colours tell what they are."""
+_GAP_PX, _LINE_PX, _FONT_PX, _LETTERS = 8, 18, 14, 54
+
+Source = Mapping[str, str]
+"""Image to where it comes from, such as "photo of session january" or "CAD, az 45° el −10°"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What is said of a picture.
+
+    boxes: each with its class, and its score where it was predicted; px. text: what is said
+    of the whole picture.
+    """
+
+    boxes: tuple[tuple[Box, str, float | None], ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A picture with its truth and its answer."""
+
+    image: str
+    truth: Drawn
+    predicted: Drawn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """One picture, or a pair, and the lines that belong below it; the first one counts most."""
+
+    pictures: tuple[Image.Image, ...]
+    lines: tuple[str, ...]
+
+
+def worst(mistakes: Iterable[Mistake], count: int) -> list[Mistake]:
+    """The `count` gravest, in an order that depends on nothing but themselves."""
+    return sorted(mistakes, key=lambda m: (-m.severity, m.image, m.kind, -m.score))[:count]
+
+
+def mistake_tile(mistake: Mistake, folder: Path, sources: Source) -> Tile:
+    """A crop around what was missed, wrongly found or confused.
+
+    folder: of the set. Raises InputError where the picture does not open.
+    """
+    picture = read_picture(folder / mistake.image)
+    boxes = [box for box in (mistake.truth_box, mistake.box) if box is not None]
+    region = crop_around(boxes, picture.size) if boxes else (0, 0, *picture.size)
+    tile, scale = _fitted(picture.crop(region))
+    for box, colour in ((mistake.truth_box, TRUTH), (mistake.box, PREDICTED)):
+        if box is not None:
+            draw_box(tile, _moved(box, region, scale), colour, dashed=colour == PREDICTED)
+    return Tile((tile,), (what(mistake), *_origin(mistake.image, sources)))
+
+
+def example_tile(example: Example, folder: Path, sources: Source) -> Tile:
+    """The truth on the left, the prediction on the right. Raises as `mistake_tile`."""
+    fitted, scale = _fitted(read_picture(folder / example.image))
+    sides = []
+    for said, colour, name in (
+        (example.truth, TRUTH, "truth"),
+        (example.predicted, PREDICTED, "prediction"),
+    ):
+        tile = fitted.copy()
+        placed = [(_moved(box, (0, 0, 0, 0), scale), n, score) for box, n, score in said.boxes]
+        for at, _, _ in placed:
+            draw_box(tile, at, colour, dashed=colour == PREDICTED)
+        nothing = "" if placed else "nothing"
+        head = f"{name}: {said.text or nothing}".rstrip(": ")
+        taken = [write_label(tile, [(0, tile.height)], head, colour)]
+        for at, class_name, score in placed if len(placed) <= _NAMED else ():
+            label = short(class_name, 20) + ("" if score is None else f" {score:.2f}")
+            taken.append(write_label(tile, around(at), label, colour, taken))
+        sides.append(tile)
+    return Tile(tuple(sides), _origin(example.image, sources))
+
+
+def draw_sheet(
+    tiles: Sequence[Tile], out: Path, title: str, mark: str = "", columns: int = 3
+) -> Path:
+    """Write tiles as one PNG. Raises InputError where there is none, OutputError."""
+    from PIL import Image
+
+    if not tiles:
+        raise InputError(f"{out}: there is no picture to show")
+    across = max(len(tile.pictures) for tile in tiles)
+    columns = max(1, min(columns // across, len(tiles)))
+    cards = [_card(tile, across) for tile in tiles]
+    rows = [cards[k : k + columns] for k in range(0, len(cards), columns)]
+    width = columns * (cards[0].width + _GAP_PX) + _GAP_PX
+    head = _head(title, mark, width)
+    height = head.height + sum(max(c.height for c in row) + _GAP_PX for row in rows)
+    sheet = Image.new("RGB", (width, height), _GROUND)
+    sheet.paste(head, (0, 0))
+    y = head.height
+    for row in rows:
+        for k, card in enumerate(row):
+            sheet.paste(card, (_GAP_PX + k * (card.width + _GAP_PX), y))
+        y += max(card.height for card in row) + _GAP_PX
+    data = io.BytesIO()
+    sheet.save(data, format="PNG")
+    write_png(out, data.getvalue())
+    return out
+
+
+def what(mistake: Mistake) -> str:
+    """One mistake in words."""
+    if mistake.truth is not None and mistake.predicted is not None:
+        return f"{mistake.kind}: {mistake.truth} taken for {mistake.predicted}, {mistake.score:.2f}"
+    if mistake.predicted is not None:
+        return f"{mistake.kind}: {mistake.predicted}, {mistake.score:.2f}"
+    if mistake.truth is not None:
+        faint = f", at most {mistake.score:.2f}" if mistake.score else ""
+        return f"{mistake.kind}: {mistake.truth}{faint}"
+    return f"{mistake.kind}, {mistake.score:.2f}"
+
+
+def crop_around(boxes: Sequence[Box], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A region of the picture, of a tile's shape, with all boxes in its middle; whole pixels.
+
+    At the border it moves inwards; it is never larger than the picture.
+    """
+    x0, y0 = (min(box[k] for box in boxes) for k in (0, 1))
+    x1, y1 = (max(box[k] for box in boxes) for k in (2, 3))
+    ratio = TILE_PX[0] / TILE_PX[1]
+    width = max((x1 - x0) * _CONTEXT, (y1 - y0) * _CONTEXT * ratio, max(size) * _LEAST_SHARE)
+    found = []
+    for low, high, side, full in ((x0, x1, width, size[0]), (y0, y1, width / ratio, size[1])):
+        length = min(full, max(1, round(side)))
+        start = min(max(0, round((low + high) / 2 - length / 2)), full - length)
+        found.append((start, start + length))
+    (left, right), (top, bottom) = found
+    return left, top, right, bottom
+
+
+def _origin(image: str, sources: Source) -> tuple[str, ...]:
+    name = image.rsplit("/", 1)[-1]
+    return (name, sources[image]) if sources.get(image) else (name,)
+
+
+def _fitted(picture: Image.Image) -> tuple[Image.Image, float]:
+    """The picture as large as a tile allows, and by how much it was scaled."""
+    scale = min(TILE_PX[0] / picture.width, TILE_PX[1] / picture.height)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size), scale
+
+
+def _moved(box: Box, region: tuple[int, int, int, int], scale: float) -> Box:
+    x0, y0, x1, y1 = box
+    left, top = region[:2]
+    return (x0 - left) * scale, (y0 - top) * scale, (x1 - left) * scale, (y1 - top) * scale
+
+
+def _card(tile: Tile, across: int) -> Image.Image:
+    from PIL import Image, ImageDraw
+
+    width, height = TILE_PX
+    lines = [part for line in tile.lines for part in textwrap.wrap(line, _LETTERS * across)]
+    size = (across * (width + _GAP_PX) + _GAP_PX, height + 2 * _GAP_PX + _LINE_PX * len(lines))
+    card = Image.new("RGB", size, PAPER)
+    for k, picture in enumerate(tile.pictures):
+        x = _GAP_PX + k * (width + _GAP_PX) + (width - picture.width) // 2
+        card.paste(picture, (x, _GAP_PX + (height - picture.height) // 2))
+    draw = ImageDraw.Draw(card)
+    for k, line in enumerate(lines):
+        y = height + _GAP_PX + 4 + k * _LINE_PX
+        draw.text((_GAP_PX, y), line, fill=INK, font=font(_FONT_PX, bold=k == 0))
+    return card
+
+
+def _head(title: str, mark: str, width: int) -> Image.Image:
+    """Title, what the colours mean, and why the score is not honest."""
+    from PIL import Image, ImageDraw
+
+    letters = max(20, width // 9)
+    titles, marks = textwrap.wrap(title, letters) or [""], textwrap.wrap(mark, letters)
+    height = 38 + 22 * len(titles) + (20 * len(marks) + 12 if marks else 0)
+    head = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(head)
+    y = 8
+    for line in titles:
+        draw.text((_GAP_PX, y), line, fill=INK, font=font(18, bold=True))
+        y += 22
+    x = _GAP_PX
+    for text, colour in (("truth: full line", TRUTH), ("prediction: dashed", PREDICTED)):
+        draw.text((x, y + 2), text, fill=colour, font=font(_FONT_PX, bold=True))
+        x += int(draw.textlength(text, font=font(_FONT_PX, bold=True))) + 20
+    y += 26
+    if marks:
+        box = (_GAP_PX, y, width - _GAP_PX, y + 20 * len(marks) + 4)
+        draw.rectangle(box, fill=MARK_PAPER, outline=MARK_EDGE)
+        for k, line in enumerate(marks):
+            draw.text((_GAP_PX + 6, y + 3 + 20 * k), line, fill=MARK_INK, font=font(_FONT_PX))
+    return head

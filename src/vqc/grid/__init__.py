@@ -1,0 +1,18 @@
+"""Many trainings as one table, and what the table says.
+
+`request` says what is asked, `layout` draws cells and names trainings, `asked` makes a grid of
+it, `pace` tells the time, `trainings` runs them in `worker` processes, `book` and `pictures`
+keep what came of it, `budget` says what more photos would bring.
+"""
+
+from __future__ import annotations
+
+from vqc.grid.asked import Asked, prepare, shorten, workers_of
+from vqc.grid.model import Grid, Places, Workers
+from vqc.grid.request import GridRequest, number_or_all, numbers, words
+from vqc.grid.trainings import Estimate, estimate, run
+
+__all__ = [
+    "Asked", "Estimate", "Grid", "GridRequest", "Places", "Workers", "estimate", "number_or_all",
+    "numbers", "prepare", "run", "shorten", "words", "workers_of",
+]  # fmt: skip

@@ -1,0 +1,132 @@
+"""A book → heatmaps, lines over all sets, learning curves, and what more photos would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vqc.errors import InputError, OutputError
+from vqc.grid.book import Book
+from vqc.grid.layout import Cell
+
+if TYPE_CHECKING:
+    from vqc.figures.grid import Band, GridCell
+
+STUDY = ("mAP50", "recall", "precision", "F1")
+_BUDGET_METRIC = "mAP50"
+_DECIMALS = 4
+
+
+def photo_budget(book: Book) -> dict[str, Any] | None:
+    """What more photos and renders would bring, seen from the chosen cell; None where unknown.
+
+    Only cells with the chosen one's other settings count.
+    """
+    from vqc.grid import budget
+
+    best = book.best()
+    if best is None or book.headline.metric != _BUDGET_METRIC:
+        return None
+    chosen = best[0]
+    cells = [cell for cell in book.cells if cell.combination == chosen.combination]
+    points = [budget.Point(c.cad, c.real, score) for c in cells for score in book.scores(c)]
+    try:
+        found = budget.photo_budget(points, (chosen.cad, chosen.real))
+    except InputError as error:
+        return {"sentences": [str(error)], "curves": None}
+    start = f"{chosen.cad:,} CAD frames and {chosen.real:,} photos a class"
+    return {
+        "sentences": [
+            f"from {start}: {budget.words(found)}",
+            *(budget.gain_words(gain) for gain in (*found.photos, *found.renders)),
+        ],
+        "curves": {
+            "photos": [
+                {"cad": cad, **_curve(found.over_photos(cad))}
+                for cad in sorted({point.cad for point in points})
+            ],
+            "renders": [
+                {"real": real, **_curve(found.over_renders(real))}
+                for real in sorted({point.real for point in points})
+            ],
+        },
+    }
+
+
+def _curve(curve: Any) -> dict[str, list[float]]:
+    names = ("x", "mean", "low", "high")
+    return {name: np.round(getattr(curve, name), _DECIMALS).tolist() for name in names}
+
+
+def draw_pictures(book: Book, folder: Path) -> list[str]:
+    """Write all pictures of a grid; notes on what could not be drawn.
+
+    One heatmap for each metric, and one of each for every combination of further settings.
+    """
+    from vqc.figures import grid as figures
+
+    best = book.best()
+    if best is None:
+        return []
+    metric, mark = book.headline.metric, _mark(book)
+    metrics = [name for name in STUDY if name in book.metrics] or [metric]
+    metrics = list(dict.fromkeys([metric, *metrics]))
+    combinations = list(dict.fromkeys(cell.combination for cell in book.cells))
+    try:
+        for combination in combinations:
+            mine = [c for c in book.cells if c.combination == combination]
+            cells = [_drawn(book, cell, "") for cell in mine]
+            tail = f"-{combination}" if combination else ""
+            for name in metrics:
+                title = f"{name} ({combination})" if combination else ""
+                figures.heatmap(cells, name, folder / f"heatmap-{name}{tail}.png", title, mark)
+            known = book.budget if combination == best[0].combination else None
+            for against, file in (("real", "photos"), ("cad", "renders")):
+                figures.learning(
+                    cells, metric, folder / f"learning-{file}{tail}.png",
+                    "real" if against == "real" else "cad",
+                    _bands(known, file, "cad" if against == "real" else "real"), mark,
+                )  # fmt: skip
+        every = [_drawn(book, cell, cell.combination) for cell in book.cells]
+        figures.composition(every, folder / "composition.png", metric, metrics, mark)
+    except OutputError as error:
+        return [f"pictures: {error}"]
+    return []
+
+
+def _mark(book: Book) -> str:
+    shoot = ", photos of shoots that also train" if book.drawing.same_shoot else ""
+    return f"Scores on val, which chooses epochs and cells{shoot}: to compare, no more"
+
+
+def _drawn(book: Book, cell: Cell, combination: str) -> GridCell:
+    from vqc.figures.grid import GridCell
+
+    states = [book.results[trial.name].state for trial in book.trials_of(cell)]
+    return GridCell(
+        cad=cell.cad,
+        real=cell.real,
+        label=f"{cell.cad} CAD + {cell.real}" + (f" {combination}" if combination else ""),
+        scores={name: tuple(book.scores(cell, name)) for name in book.metrics},
+        failed=states.count("failed"),
+    )
+
+
+def _bands(budget: dict[str, Any] | None, curves: str, level: str) -> Sequence[Band]:
+    from vqc.figures.grid import Band
+
+    if budget is None or budget["curves"] is None:
+        return ()
+    return [
+        Band(
+            level=curve[level],
+            x=np.array(curve["x"]),
+            low=np.array(curve["low"]),
+            middle=np.array(curve["mean"]),
+            high=np.array(curve["high"]),
+        )
+        for curve in budget["curves"][curves]
+    ]

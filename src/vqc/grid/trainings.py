@@ -1,0 +1,171 @@
+"""A decided grid → every training done, the chosen cell scored on test, and all files.
+
+In: `Grid`. Out: `Book`, and the folder that `model` describes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vqc import engines
+from vqc.errors import VqcError
+from vqc.grid.book import Book
+from vqc.grid.follow import Follower, Tell
+from vqc.grid.layout import Trial
+from vqc.grid.model import Grid, Workers, write_asked
+from vqc.grid.pace import Pace, known_paces, seconds_of, time_job
+from vqc.grid.pictures import draw_pictures, photo_budget
+from vqc.grid.worker import Crew, Job, ScoreJob, TrainJob, open_worker
+from vqc.mix import build
+from vqc.runs import RESULT
+from vqc.types import Progress
+
+LOG = "worker.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """seconds: for what is missing; None where nothing tells. notes: what could not be timed."""
+
+    missing: int
+    seconds: float | None
+    paces: Mapping[str, Pace]
+    notes: tuple[str, ...] = ()
+
+
+def estimate(grid: Grid, on_progress: Progress = lambda done, total: None) -> Estimate:
+    """How long the missing trainings will take; a few batches of each kind are trained for it.
+
+    Finished trainings of the same kind serve instead. on_progress: kinds timed, kinds in all.
+    """
+    missing = grid.book().in_state("waiting")
+    device = str(grid.drawing.request.settings.get("device", grid.workers.devices[0] or ""))
+    paces = known_paces(missing, grid.runs, grid.workers.threads, device)
+    kinds: dict[str, Trial] = {}
+    for trial in sorted(missing, key=lambda trial: -trial.images):
+        if trial.pace not in paces:
+            kinds.setdefault(trial.pace, trial)
+    notes = []
+    with tempfile.TemporaryDirectory(prefix="vqc-grid-") as scratch:
+        jobs = [time_job(trial, grid.task, Path(scratch)) for trial in kinds.values()]
+        one = Workers(grid.workers.devices[:1], grid.workers.threads)
+        with _crew(one, Path(scratch, LOG)) as crew:
+            on_progress(0, len(jobs))
+            for done, (job, answer) in enumerate(_answers(crew, jobs), start=1):
+                if "pace" in answer:
+                    kind = next(k for k, trial in kinds.items() if trial.name == job.name)
+                    paces[kind] = answer["pace"]
+                else:
+                    notes.append(f"{job.name} could not be timed: {answer['failure']}")
+                on_progress(done, len(jobs))
+    seconds = seconds_of(missing, paces, len(grid.workers.devices))
+    return Estimate(len(missing), seconds, paces, tuple(notes))
+
+
+def run(
+    grid: Grid,
+    tell: Tell = lambda status: None,
+    on_sets: Progress = lambda done, total: None,
+) -> Book:
+    """Train what is missing, choose a cell on val, score it alone on test, write everything.
+
+    A training that fails is noted, and the others go on. tell: how far it is, now and then.
+    on_sets: sets made, sets in all. Raises OutputError where the results cannot be written.
+    """
+    book = grid.book()
+    write_asked(grid)
+    book.write(grid.folder)
+    with _crew(grid.workers, grid.folder / LOG) as crew:
+        _train(grid, book, crew, tell, on_sets)
+        _choose(grid, book, crew)
+    book.budget = photo_budget(book)
+    book.write(grid.folder)
+    book.notes += draw_pictures(book, grid.folder)
+    book.write(grid.folder)
+    return book
+
+
+def _train(grid: Grid, book: Book, crew: Crew, tell: Tell, on_sets: Progress) -> None:
+    waiting = book.in_state("waiting")
+    jobs: list[Job] = []
+    for done, trial in enumerate(waiting):
+        on_sets(done, len(waiting))
+        dataset, why = _made(grid, trial)
+        if dataset is None:
+            book.fail(trial.name, why)
+            continue
+        is_spoilt = (grid.runs / trial.name / RESULT).is_file()  # or it would count as done
+        root = grid.places.root / "cells"
+        jobs.append(TrainJob(trial.name, dataset, grid.task, trial.settings, root, is_spoilt))
+    on_sets(len(waiting), len(waiting))
+    with Follower(book, waiting, crew.folder, tell):
+        for job, answer in _answers(crew, jobs):
+            if "failure" in answer:
+                book.fail(job.name, answer["failure"])
+            elif book.look(job.name).state != "done":
+                book.fail(job.name, "the training ended without a result")
+            book.write(grid.folder)
+
+
+def _made(grid: Grid, trial: Trial) -> tuple[Path | None, str]:
+    """The folder of a training's set, made where it is not there; or why there is none."""
+    try:
+        return build(trial.drawn.plan, grid.places.sets, trial.drawn.set_name).folder, ""
+    except VqcError as error:
+        return None, str(error)
+
+
+def _choose(grid: Grid, book: Book, crew: Crew) -> None:
+    """The best cell on val; only its repeats are scored on test, which so chooses nothing."""
+    best = book.best()
+    if best is None:
+        return
+    finished = [t for t in book.trials_of(best[0]) if book.results[t.name].state == "done"]
+    book.chosen = {"cell": best[0].name, "test": []}
+    book.write(grid.folder)
+    if not grid.drawing.has_test:
+        return
+    device = str(grid.drawing.request.settings.get("device", ""))
+    scores: dict[str, dict[str, Any]] = {}
+    jobs: list[Job] = []
+    for trial in finished:
+        dataset, why = _made(grid, trial)
+        if dataset is None:
+            scores[trial.name] = _no(why)
+        else:
+            jobs.append(ScoreJob(trial.name, grid.runs / trial.name, dataset, "test", device))
+    for job, answer in _answers(crew, jobs):
+        scores[job.name] = answer if "mark" in answer else _no(answer["failure"])
+    book.chosen["test"] = [{"seed": t.drawn.seed, **scores[t.name]} for t in finished]
+
+
+def _no(why: str) -> dict[str, Any]:
+    """A score that there is not."""
+    return {"metrics": {}, "mark": f"no score: {why}"}
+
+
+@contextlib.contextmanager
+def _crew(workers: Workers, log: Path) -> Iterator[Crew]:
+    with tempfile.TemporaryDirectory(prefix="vqc-grid-") as folder:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        yield Crew(workers.devices, workers.threads, Path(folder), log.resolve(), os.getpid())
+
+
+def _answers(crew: Crew, jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[str, Any]]]:
+    """Every job with its answer, as they come; `failure` says why there is no other."""
+    workers = min(len(crew.devices), len(jobs))
+    outcomes = engines.run(partial(open_worker, crew), jobs, workers, stall_s=math.inf)
+    with contextlib.closing(outcomes):
+        for outcome in outcomes:
+            answer = outcome.result
+            if outcome.failure is not None:
+                answer = {"failure": f"{outcome.failure} (see {crew.log})"}
+            yield jobs[outcome.index], answer

@@ -1,0 +1,1 @@
+"""A run and a source of pictures → answers, drawn and written down."""

@@ -1,0 +1,247 @@
+"""One `vqc predict` from beginning to end.
+
+Pictures are read ahead on one thread and drawn, encoded and written on another; the model has
+the main thread. Its time is what the task's iterator takes, less what it waits for pictures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from vqc import __version__
+from vqc.errors import InputError
+from vqc.predict import reading, source
+from vqc.predict.live import Window, has_display
+from vqc.predict.output import Output, claim
+from vqc.predict.prelabels import Prelabels
+from vqc.predict.reading import Shot
+from vqc.predict.sink import Sink
+from vqc.predict.source import Source
+from vqc.predict.speed import Speed, Watch
+from vqc.predict.threads import ReadAhead, WriteBehind
+from vqc.runs import read_run
+from vqc.tasks import find
+from vqc.tasks.contract import Picture, Prediction, Run
+from vqc.types import Progress
+
+ROOT, SETS = Path("predictions"), Path("datasets")
+_AHEAD, _BEHIND = 8, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for. settings: of the task. out: None for `predictions/<run>-<source>`.
+
+    images: write drawn pictures or a drawn video. crops: every object as a picture. show: a
+    window for a camera, where there is a display. as_set: name of a set of pre-labels.
+    fps: frames to take from each second of a video. limit: how many pictures at most.
+    """
+
+    run: Path
+    sources: tuple[str, ...]
+    out: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    images: bool = True
+    crops: bool = False
+    show: bool = True
+    as_set: str | None = None
+    fps: float | None = None
+    limit: int | None = None
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it. frames: pictures answered. objects: class to how many.
+
+    videos: drawn ones. faults: what could not be read, or not be put into the set. stopped:
+    interrupted before the end of the files. dropped: frames of a camera that came while the
+    model was busy. as_set: the set of pre-labels and how many pictures it holds.
+    """
+
+    folder: Path
+    frames: int
+    objects: Mapping[str, int]
+    speed: Speed | None
+    videos: tuple[Path, ...]
+    faults: tuple[str, ...]
+    stopped: bool
+    dropped: int
+    as_set: tuple[Path, int] | None
+
+
+def predict(request: Request, on_progress: Progress = lambda done, total: None) -> Result:
+    """Predict, draw and write. on_progress: pictures done, and in all as far as it is known.
+
+    Ctrl-C and a termination signal end it after the picture under way: a video is whole, and
+    so is every line. Raises InputError before anything is written where something does not
+    fit, and OutputError.
+    """
+    run = read_run(request.run)
+    task = find(run.task)
+    found = source.find(request.sources)
+    folder = request.out or ROOT / f"{run.name}-{found.name}"
+    _require_fitting(request, found, folder)
+    reading.prepare()
+    stop, faults = threading.Event(), list[str]()
+    with contextlib.ExitStack() as closing, _interruptible(stop) as signals:
+        shots = reading.shots(found, request.fps, request.limit, faults)
+        feed = _Feed(ReadAhead(shots, _AHEAD, found.live is not None, stop))
+        closing.callback(feed.ahead.close)
+        answers = feed.answers(task.predict(run, feed.pictures(), request.settings))
+        claim(folder, request.fresh)
+        window = _window(request, found, run, closing)
+        output = Output(folder, request.images, request.crops, bool(found.live or found.clips))
+        closing.callback(output.abandon)
+        prelabels = _prelabels(request, found, run, closing)
+        sink = Sink(task, output, prelabels, request.images or window is not None)
+        total = reading.count(found, request.fps, request.limit) or 0
+        for count in _go(answers, feed, sink, _asked(request, run, found), closing):
+            on_progress(count, max(count, total))
+            if window is not None and sink.latest is not None and not window.show(sink.latest):
+                stop.set()
+        stopped = bool(signals) and found.live is None
+        made = sink.finish(not stopped, request.settings)
+        return Result(
+            folder=folder,
+            frames=feed.watch.count,
+            objects=dict(sorted(sink.objects.items())),
+            speed=feed.watch.speed(),
+            videos=tuple(output.videos),
+            faults=(*faults, *(prelabels.faults if prelabels else ())),
+            stopped=stopped,
+            dropped=feed.ahead.dropped,
+            as_set=made,
+        )
+
+
+def _go(
+    answers: Iterator[tuple[Shot, Prediction]],
+    feed: _Feed,
+    sink: Sink,
+    asked: Mapping[str, Any],
+    closing: contextlib.ExitStack,
+) -> Iterator[int]:
+    """Answer after answer to the sink; gives how many there are so far."""
+    behind = WriteBehind(sink.write, _BEHIND)
+    closing.callback(behind.abandon)
+    for answer in answers:
+        if not feed.watch.count:
+            sink.begin(asked)
+        behind.put(answer)
+        feed.watch.answered()
+        if feed.watch.count == 1:  # by now everything was imported
+            behind.start()
+            feed.ahead.start()
+        yield feed.watch.count
+    if not feed.watch.count:
+        sink.begin(asked)
+    behind.finish()
+
+
+class _Feed:
+    """Pictures for the task, and its answers with the shots that they belong to."""
+
+    def __init__(self, ahead: ReadAhead[Shot]) -> None:
+        self.ahead, self.watch = ahead, Watch()
+        self._asked: dict[str, Shot] = {}
+
+    def pictures(self) -> Iterator[Picture]:
+        while True:
+            with self.watch.waiting():
+                shot = next(self.ahead, None)
+            if shot is None:
+                return
+            self._asked[shot.picture.name] = shot
+            yield shot.picture
+
+    def answers(
+        self, answers: Iterator[tuple[Picture, Prediction]]
+    ) -> Iterator[tuple[Shot, Prediction]]:
+        while True:
+            with self.watch.model():
+                answer = next(answers, None)
+            if answer is None:
+                return
+            picture, prediction = answer
+            yield self._asked.pop(picture.name), prediction
+
+
+def _require_fitting(request: Request, found: Source, folder: Path) -> None:
+    faults = []
+    is_moving = found.live is not None or bool(found.clips)
+    if request.settings.get("track") is True and not is_moving:
+        faults.append("--track follows objects through a video or a camera's frames, not stills")
+    if request.fps is not None and not 0 < request.fps < math.inf:
+        faults.append(f"--fps: expected a number above 0, got {request.fps:g}")
+    if request.fps is not None and not found.clips:
+        faults.append("--fps: there is no video file among the sources")
+    if request.limit is not None and request.limit < 1:
+        faults.append(f"--limit: expected 1 or more, got {request.limit}")
+    if faults:
+        raise InputError("\n".join(faults))
+    source.require_apart(found, request.sources, folder)
+
+
+def _window(
+    request: Request, found: Source, run: Run, closing: contextlib.ExitStack
+) -> Window | None:
+    if found.live is None or not request.show or not has_display():
+        return None
+    window = Window(f"vqc predict {run.name}")
+    closing.callback(window.close)
+    return window
+
+
+def _prelabels(
+    request: Request, found: Source, run: Run, closing: contextlib.ExitStack
+) -> Prelabels | None:
+    if request.as_set is None:
+        return None
+    prelabels = Prelabels(SETS / request.as_set, request.fresh, run, found)
+    closing.callback(prelabels.close)
+    return prelabels
+
+
+def _asked(request: Request, run: Run, found: Source) -> dict[str, Any]:
+    """The content of predict.json; a camera's password is not in it."""
+    return {
+        "vqc_predict": 1,
+        "run": {"name": run.name, "run_id": run.run_id, "task": run.task},
+        "source": [found.live.name] if found.live is not None else list(request.sources),
+        "settings": dict(request.settings),
+        "fps": request.fps,
+        "limit": request.limit,
+        "created_by": f"vqc {__version__}",
+    }
+
+
+@contextlib.contextmanager
+def _interruptible(stop: threading.Event) -> Iterator[list[int]]:
+    """The first Ctrl-C or termination signal sets `stop`, the second ends the program at once.
+
+    Gives the signals that came. Outside of the main thread none can be caught.
+    """
+    came: list[int] = []
+    before: dict[int, Any] = {}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        stop.set()
+        signal.signal(number, before[number])
+
+    if threading.current_thread() is threading.main_thread():
+        before = {n: signal.signal(n, handle) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

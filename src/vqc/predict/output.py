@@ -1,0 +1,162 @@
+"""Answers → the files of a folder of predictions.
+
+predictions/<run>-<source>/
+  predict.json        what was asked for
+  predictions.jsonl   a line for each picture or frame
+  images/<name>.jpg   the pictures with the answers on them
+  <video>.mp4         the same of a video or a camera
+  crops/<class>/…jpg  every object by itself, where asked for
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from vqc.errors import InputError, OutputError
+from vqc.files import replace_file
+from vqc.intake.video import encode_jpeg
+from vqc.predict.mp4 import Mp4
+from vqc.predict.reading import Shot
+from vqc.predict.source import File
+from vqc.types import ByteArray
+
+ASKED, RECORDS = "predict.json", "predictions.jsonl"
+IMAGES, CROPS = "images", "crops"
+UNFINISHED = ".part"
+"""Ends the name of the records of still pictures until there are all of them."""
+
+
+def claim(folder: Path, fresh: bool) -> None:
+    """Make sure that nothing is overwritten; with `fresh`, remove earlier predictions.
+
+    Raises InputError where something is there that may not go.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / ASKED).is_file():
+        raise InputError(f"{folder} is there and holds no predictions; choose another --out")
+    if not fresh:
+        raise InputError(
+            f"{folder} holds predictions already; --fresh replaces them, --out NAME keeps both"
+        )
+    with reporting(folder):
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def reporting(folder: Path) -> Iterator[None]:
+    """Errors of the file system, and of the video writer, as OutputError."""
+    import av
+
+    try:
+        yield
+    except (OSError, av.FFmpegError) as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        advice = "free some space" if full else "check the place and its permissions"
+        said = getattr(error, "strerror", None) or error
+        raise OutputError(f"{folder}: cannot be written: {said}; {advice}") from None
+
+
+class Output:
+    """The folder while it is filled. images, crops: whether these are wanted.
+
+    by_line: records appear one by one, as a video or a camera wants it, and not only when
+    there are all of them. All methods raise OutputError.
+    """
+
+    def __init__(self, folder: Path, images: bool, crops: bool, by_line: bool) -> None:
+        self._folder, self._images, self._crops = folder, images, crops
+        self._records_path = folder / (RECORDS if by_line else RECORDS + UNFINISHED)
+        self._records: IO[bytes] | None = None
+        self._video: Mp4 | None = None
+        self.videos: list[Path] = []
+
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        with reporting(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(asked, indent=2, ensure_ascii=False) + "\n"
+            replace_file(self._folder / ASKED, _bytes(text))
+            self._records = self._records_path.open("wb")
+
+    def add(self, shot: Shot, record: Mapping[str, Any], drawn: ByteArray | None) -> None:
+        """drawn: the picture with the answer on it, where images are wanted."""
+        with reporting(self._folder):
+            if self._images and drawn is not None:
+                self._draw(shot, drawn)
+            if self._crops:
+                self._crop(shot, record)
+            if self._records is not None:
+                line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+                self._records.write(_bytes(line))
+                self._records.flush()
+
+    def finish(self, complete: bool) -> None:
+        """complete: nothing was left out because of an interruption."""
+        with reporting(self._folder):
+            self._close_video()
+            if self._records is not None:
+                self._records.close()
+            if complete:
+                self._records_path.replace(self._folder / RECORDS)
+
+    def abandon(self) -> None:
+        """After an error: no half video stays."""
+        with contextlib.suppress(OSError):
+            if self._records is not None:
+                self._records.close()
+            if self._video is not None:
+                self._video.discard()
+
+    def _draw(self, shot: Shot, drawn: ByteArray) -> None:
+        if shot.time_s is None:
+            assert isinstance(shot.of, File)
+            replace_file(self._folder / IMAGES / f"{shot.of.stem}.jpg", encode_jpeg(drawn))
+            return
+        path = self._folder / f"{_stem_of(shot)}.mp4"
+        if self._video is None or self._video.path != path:
+            self._close_video()
+            self._video = Mp4(path)
+        self._video.add(drawn, shot.time_s)
+
+    def _close_video(self) -> None:
+        if self._video is not None:
+            self._video.close()
+            self.videos.append(self._video.path)
+            self._video = None
+
+    def _crop(self, shot: Shot, record: Mapping[str, Any]) -> None:
+        name = _stem_of(shot).replace("/", "__")
+        number = "" if shot.frame is None else f"_{shot.frame:06d}"
+        for place, thing in enumerate(record.get("objects", ()), start=1):
+            x0, y0, x1, y1 = thing["box"]
+            height, width = shot.picture.rgb.shape[:2]
+            left, top = min(int(x0), width - 1), min(int(y0), height - 1)
+            right, bottom = max(left + 1, -int(-x1 // 1)), max(top + 1, -int(-y1 // 1))
+            crop = shot.picture.rgb[top:bottom, left:right]
+            folder = self._folder / CROPS / slug(thing["class"])
+            replace_file(folder / f"{name}{number}_{place}.jpg", encode_jpeg(crop))
+
+
+def slug(text: str) -> str:
+    """A class as a folder's name.
+
+    >>> slug("nut/M8 (old)")
+    'nut_M8_old_'
+    """
+    return re.sub(r"[^\w.-]+", "_", text).lstrip(".") or "_"
+
+
+def _stem_of(shot: Shot) -> str:
+    return shot.of.stem if isinstance(shot.of, File) else shot.of.slug
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; bytes of a file's name that are none become escapes, which JSON reads too."""
+    return text.encode(errors="backslashreplace")

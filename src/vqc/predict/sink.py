@@ -1,0 +1,56 @@
+"""What becomes of an answer: counted, drawn, written down, and put into a set of pre-labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vqc.predict.output import Output, reporting
+from vqc.predict.prelabels import Prelabels
+from vqc.predict.reading import Shot
+from vqc.tasks.contract import Prediction, Task
+from vqc.types import ByteArray
+
+
+class Sink:
+    """Takes answers, on whatever thread. objects: class to how many. latest: drawn last.
+
+    draws: whether pictures are drawn, to be written or to be shown.
+    """
+
+    def __init__(
+        self, task: Task, output: Output, prelabels: Prelabels | None, draws: bool
+    ) -> None:
+        self._task, self._output, self._prelabels, self._draws = task, output, prelabels, draws
+        self.objects: Counter[str] = Counter()
+        self.latest: ByteArray | None = None
+
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        self._output.begin(asked)
+
+    def write(self, answer: tuple[Shot, Prediction]) -> None:
+        """Raises OutputError where something cannot be written."""
+        shot, prediction = answer
+        record = prediction.record()
+        if shot.time_s is not None:
+            record = record | {"frame": shot.frame, "time_s": round(shot.time_s, 6)}
+        drawn = self._task.draw(shot.picture, prediction) if self._draws else None
+        self._output.add(shot, record, drawn)
+        if self._prelabels is not None:
+            with reporting(self._prelabels.folder):
+                self._prelabels.add(shot, record)
+        self.objects.update(thing["class"] for thing in record.get("objects", ()))
+        self.latest = drawn
+
+    def finish(self, complete: bool, settings: Mapping[str, Any]) -> tuple[Path, int] | None:
+        """Make all of it whole; gives the set of pre-labels and its pictures, if there is one.
+
+        complete: nothing is missing because of an interruption; else there is no such set.
+        """
+        self._output.finish(complete)
+        if self._prelabels is None or not complete:
+            return None
+        frames = self._prelabels.finish(settings)
+        return (self._prelabels.folder, frames) if frames else None

@@ -1,0 +1,142 @@
+"""HTML from plain values: whatever is not `Markup` yet is escaped, so no name can be code."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vqc.figures.style import mean_and_spread, said
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+DIGITS = 3
+"""Decimals of a score on the page."""
+_EMPTY_TAGS = ("img", "br", "meta")
+_SMALL_BYTES = 400_000
+"""A PNG larger than this is a sheet of photos; in the page it becomes a JPEG."""
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+Content = object
+"""What may stand in a tag: Markup as it is, anything else as text, None not at all."""
+
+
+def tag(name: str, /, *content: Content, **attributes: object) -> Markup:
+    """One element. Attributes: `class_` is class, `_` stands for `-`, None leaves it out."""
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in _EMPTY_TAGS:
+        return Markup(f"<{name}{written}>")
+    return Markup(f"<{name}{written}>{join(content)}</{name}>")
+
+
+def join(parts: Iterable[Content], between: str = "") -> Markup:
+    """Parts after each other; None is left out."""
+    return Markup(
+        between.join(
+            part if isinstance(part, Markup) else html.escape(str(part))
+            for part in parts
+            if part is not None
+        )
+    )
+
+
+def table(
+    columns: Sequence[Content], rows: Sequence[Sequence[Content]], words: Collection[str] = ()
+) -> Markup:
+    """A table with a scroll of its own where it is too wide.
+
+    The first column names the row, the others are numbers, set to the right, but for those
+    named in `words`.
+    """
+
+    def align(place: int) -> str | None:
+        return "number" if place and columns[place] not in words else None
+
+    head = tag("tr", *(tag("th", c, class_=align(k), scope="col") for k, c in enumerate(columns)))
+    body = []
+    for row in rows:
+        cells = [
+            tag("td" if k else "th", value, class_=align(k), scope=None if k else "row")
+            for k, value in enumerate(row)
+        ]
+        body.append(tag("tr", *cells))
+    inner = tag("table", tag("thead", head), tag("tbody", *body))
+    # With a tab stop: what can be scrolled must be reachable by the keyboard.
+    return tag("div", inner, class_="scroll", tabindex=0)
+
+
+def listed(lines: Iterable[Content]) -> Markup | None:
+    """A list; None for no line."""
+    items = [tag("li", line) for line in lines]
+    return tag("ul", *items) if items else None
+
+
+def definitions(pairs: Iterable[tuple[str, Content]]) -> Markup:
+    """Short facts, name above value."""
+    return tag(
+        "dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs)
+    )  # fmt: skip
+
+
+def score(values: Sequence[float], doubtful: bool) -> Markup:
+    """Mean and spread of repeats; what is not honest is set apart, and words beside it say why."""
+    mean, spread, _ = mean_and_spread(values)
+    first, *rest = said(mean, spread, DIGITS).split(" ", 1)
+    # Two pieces, so that a narrow column breaks between them and nowhere else.
+    pieces = [tag("span", first), *(tag("small", part) for part in rest)]
+    return tag("span", join(pieces, " "), class_="doubtful" if doubtful else "score")
+
+
+def marked(mark: str) -> Markup | None:
+    """Why a score is not honest, in words; None where it is."""
+    return tag("span", mark, class_="mark") if mark else None
+
+
+def figure(file: Path, alt: str, caption: Content = None, wide: bool = False) -> Markup:
+    """A figure that lies in a file, put into the page."""
+    data = file.read_bytes()
+    picture = tag("img", src=_data_uri(data), alt=alt)
+    inner = [picture, tag("figcaption", caption) if caption else None]
+    # A wide one keeps a legible size on a phone, and scrolls by itself.
+    frame = tag("div", inner[0], class_="scroll", tabindex=0) if wide else inner[0]
+    return tag("figure", frame, inner[1], class_="wide" if wide else None)
+
+
+def picture(image: Image, alt: str) -> Markup:
+    """A photo, put into the page as JPEG."""
+    data = io.BytesIO()
+    image.convert("RGB").save(data, format="JPEG", quality=86)
+    width, height = image.size
+    return tag("img", src=_uri(data.getvalue(), "jpeg"), alt=alt, width=width, height=height)
+
+
+def _data_uri(png: bytes) -> str:
+    """A figure with 256 colours, a third as large; a sheet of photos as JPEG."""
+    from PIL import Image
+
+    data = io.BytesIO()
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
+        flat = opened.convert("RGB")
+    if len(png) > _SMALL_BYTES:
+        flat.save(data, format="JPEG", quality=88)
+        return _uri(data.getvalue(), "jpeg")
+    flat.quantize(256, dither=Image.Dither.NONE).save(data, format="PNG", optimize=True)
+    return _uri(data.getvalue(), "png")
+
+
+def _uri(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

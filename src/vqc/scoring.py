@@ -1,0 +1,250 @@
+"""A run on one split of a set → a score, and whether it is honest: the same for every task.
+
+In: a run folder and the folder of a set. Out: what the task found, the verdict of the honesty
+gate, and a folder with both, figures and the worst mistakes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vqc import evaluations
+from vqc.dataset import SPLITS, Dataset, open_dataset
+from vqc.errors import InputError, OutputError
+from vqc.honesty import Verdict, judge, require_honest
+from vqc.manifest import FILE_NAME, digest_of, find_manifest
+from vqc.runs import dataset_of, read_run
+from vqc.tasks import find
+from vqc.tasks.contract import BACKGROUND, Confusion, Evaluation, Run, Task
+from vqc.types import Frame
+
+SETS = Path("datasets")
+"""Where training sets lie, from the working folder and from the folder that holds runs/."""
+SHEET_MISTAKES = 24
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What scoring gave. folder: holds evaluation.json and `files`, the pictures."""
+
+    run: Run
+    dataset: Dataset
+    evaluation: Evaluation
+    verdict: Verdict
+    folder: Path
+    files: tuple[Path, ...]
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The frames that were scored."""
+        return self.dataset.frames(self.evaluation.split)
+
+
+def score(
+    run_folder: Path,
+    on: Path | None = None,
+    split: str = "test",
+    insist: bool = False,
+    device: str = "",
+) -> Scored:
+    """Score a run, and write runs/<task>/<name>/eval/<set>-<split>/.
+
+    on: folder of the set; None for the one that the run was trained on, wherever it is under
+    datasets/. insist: also where the score is not honest; it is marked so, in words.
+    What is checked first: the manifest's digest and the hash of every picture that is scored.
+    Labels come from the manifest, so no other file matters.
+    Raises InputError, HonestyError, ManifestError, and whatever the task raises.
+    """
+    run = read_run(run_folder)
+    task = find(run.task)
+    if split not in SPLITS:
+        raise InputError(f"--split: expected {', '.join(SPLITS)}, got {split[:80]}")
+    dataset = _of_run(run) if on is None else open_dataset(on)
+    trained = dataset_of(run)
+    dataset = _with_classes(run, dataset)
+    verdict = judge(trained, dataset, split)
+    require_honest(verdict, insist)
+    _require_sound(task, trained, dataset, split)
+    evaluation = task.evaluate(run, dataset, split, device)
+    name = dataset.manifest.name
+    folder = evaluations.folder_of(run.folder, name, split)
+    simulated = any(frame.simulated for frame in dataset.frames(split))
+    _clear(folder)
+    files = _draw(folder, evaluation, dataset, verdict.mark, f"{run.name} on {name}, {split}")
+    evaluations.write(
+        folder, evaluation, verdict.mark, verdict.reasons, name, dataset.sha256, simulated
+    )
+    return Scored(run, dataset, evaluation, verdict, folder, files)
+
+
+def outcome(confusion: Confusion) -> dict[str, int]:
+    """Answers by how they went, all of them; those on background where the matrix has it."""
+    counts = confusion.counts
+    has_background = confusion.names[-1] == BACKGROUND
+    inner = counts[:-1, :-1] if has_background else counts
+    right = int(inner.trace())
+    found = {"right": right, "confused": int(inner.sum()) - right}
+    if has_background:
+        found |= {"missed": int(counts[:-1, -1].sum()), "false": int(counts[-1, :-1].sum())}
+    return found
+
+
+# Which set --------------------------------------------------------------------------------
+
+
+def own_dataset(run: Run) -> Dataset | None:
+    """The set that a run was trained on, by the hash of its manifest; None where it is not here."""
+    for folder in _folders(run):
+        file = folder / FILE_NAME
+        try:
+            with file.open("rb") as lines:
+                head = json.loads(lines.readline())
+                if not isinstance(head, dict) or head.get("name") != run.dataset_name:
+                    continue
+                lines.seek(0)
+                if hashlib.file_digest(lines, "sha256").hexdigest() == run.manifest_sha256:
+                    return open_dataset(folder)
+        except (OSError, ValueError, RecursionError):
+            continue
+    return None
+
+
+def _folders(run: Run) -> Iterator[Path]:
+    """Folders of sets: the one of the run's set's name first."""
+    beside_runs = Path(os.path.relpath((run.folder / "../../..").resolve())) / SETS
+    for root in {root.resolve(): root for root in (beside_runs, SETS)}.values():
+        yield root / run.dataset_name
+        if root.is_dir():
+            yield from sorted(path for path in root.iterdir() if path.name[:1] != ".")
+
+
+def _of_run(run: Run) -> Dataset:
+    found = own_dataset(run)
+    if found is not None:
+        return found
+    changed = any((folder / FILE_NAME).is_file() for folder in _named(run))
+    why = "the set of that name has another manifest now" if changed else "it is not there"
+    raise InputError(
+        f"{run.folder} was trained on the set {run.dataset_name} (manifest sha256 "
+        f"{run.manifest_sha256[:8]}…), looked for under {SETS}/: {why}; --on names a set to score"
+    )
+
+
+def _named(run: Run) -> list[Path]:
+    return [folder for folder in _folders(run) if folder.name == run.dataset_name]
+
+
+def _with_classes(run: Run, dataset: Dataset) -> Dataset:
+    """The set with the run's classes in their order; it may lack some, but have no other one."""
+    classes = dataset.manifest.classes
+    foreign = [name for name in classes if name not in run.classes]
+    if foreign:
+        raise InputError(
+            f"{dataset.folder} has classes that {run.folder} does not know: {', '.join(foreign)}\n"
+            f"  the set: {', '.join(classes)}\n  the run: {', '.join(run.classes)}\n"
+            "Give a set of the run's classes, or train on a mix with all of them"
+        )
+    if classes == run.classes:
+        return dataset
+    return replace(dataset, manifest=replace(dataset.manifest, classes=run.classes))
+
+
+# Whether it is sound ----------------------------------------------------------------------
+
+
+def changed(dataset: Dataset, frames: Sequence[Frame]) -> list[str]:
+    """Pictures that are gone, lie elsewhere or are not those of the manifest, with the reason."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        found = pool.map(lambda frame: _picture_fault(dataset, frame), frames)
+        return [
+            f"{frame.image}: {fault}" for frame, fault in zip(frames, found, strict=True) if fault
+        ]
+
+
+def _picture_fault(dataset: Dataset, frame: Frame) -> str:
+    try:
+        data = dataset.path(frame).read_bytes()
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return "" if hashlib.sha256(data).hexdigest() == frame.sha256 else "changed since"
+
+
+def _require_sound(task: Task, trained: Dataset, dataset: Dataset, split: str) -> None:
+    """Raises InputError where the task lacks something, or where a picture is not as it was."""
+    frames = dataset.frames(split)
+    # A task may ask for frames that train: they are the run's own.
+    others = () if split == "train" else trained.frames("train")
+    task.check(replace(dataset, manifest=replace(dataset.manifest, frames=(*others, *frames))))
+    data = find_manifest(dataset.folder).read_bytes()
+    digest = json.loads(data.split(b"\n", 1)[0]).get("digest")
+    faults = changed(dataset, frames)
+    if digest is None or digest_of(data, digest) != digest:
+        faults.insert(0, f"{FILE_NAME}: changed after it was written: its digest does not fit")
+    if faults:
+        more = [f"... and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
+        shown = [f"  {fault}" for fault in (*faults[:_SHOWN], *more)]
+        raise InputError(
+            "\n".join([f"{dataset.folder} is not as its manifest says:", *shown])
+            + "\nMake it again (vqc mix --fresh); vqc verify tells all that is wrong"
+        )
+
+
+# What it leaves ---------------------------------------------------------------------------
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier scoring left, its result first, so that nothing is mixed."""
+    try:
+        (folder / evaluations.FILE_NAME).unlink(missing_ok=True)
+        for file in sorted(folder.glob("*.png")):
+            file.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
+
+
+def _draw(
+    folder: Path, evaluation: Evaluation, dataset: Dataset, mark: str, title: str
+) -> tuple[Path, ...]:
+    """Figures and the sheet of mistakes; the mark stands on each of them."""
+    from vqc.figures import bars, confusion, curves, sheets
+
+    drawn: list[Path | None] = []
+    if evaluation.confusion is not None:
+        at = f"{title}: confusion from score {evaluation.threshold:.2f} on"
+        drawn.append(confusion.draw(evaluation.confusion, folder / "confusion.png", at, mark))
+    for curve in evaluation.curves:
+        over_score = curve.x_label.lower() in ("confidence", "score")
+        at_score = evaluation.threshold if over_score else None
+        file = folder / f"{curve.name}.png"
+        drawn.append(curves.draw(curve, file, f"{title}: {curve.name}", mark, at_score))
+    drawn.append(bars.groups(evaluation.groups, folder / "groups.png", f"{title}: groups", mark))
+    sources = {frame.image: _origin(frame) for frame in dataset.frames(evaluation.split)}
+    tiles = [
+        sheets.mistake_tile(mistake, dataset.folder, sources)
+        for mistake in sheets.worst(evaluation.mistakes, SHEET_MISTAKES)
+    ]
+    if tiles:
+        at = f"{title}: the {len(tiles)} worst mistakes"
+        drawn.append(sheets.draw_sheet(tiles, folder / "mistakes.png", at, mark))
+    return tuple(file for file in drawn if file is not None)
+
+
+def _origin(frame: Frame) -> str:
+    """Such as "photo of session january" or "CAD, az 45° el -10°"."""
+    if frame.source == "real":
+        return f"photo of session {frame.session}"
+    view = frame.view or {}
+    angles = [
+        f"{short} {view[key]:.0f}°"
+        for short, key in (("az", "azimuth_deg"), ("el", "elevation_deg"))
+        if isinstance(view.get(key), int | float)
+    ]
+    what = "simulated photo" if frame.simulated else "CAD"
+    return f"{what}, {' '.join(angles)}" if angles else f"{what} of session {frame.session}"

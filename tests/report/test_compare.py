@@ -1,0 +1,88 @@
+"""Which runs share a row, and by which scores they are compared."""
+
+import json
+
+import madeup
+import pytest
+
+from vqc.dataset import open_dataset
+from vqc.report import compare
+from vqc.report.reading import composition_of, read_folder
+
+
+@pytest.fixture
+def here(tmp_path):
+    madeup.training_set(tmp_path / "datasets" / "mix")
+    madeup.training_set(tmp_path / "datasets" / "photos", cad=0, real=6)
+    return tmp_path
+
+
+def made(here, name, data="mix", seed=0, evaluate=(), **config):
+    folder = madeup.run(here / "runs" / "detect" / name, here / "datasets" / data, seed, **config)
+    for split, mark, score in evaluate:
+        madeup.evaluated(folder, here / "datasets" / data, split, mark, mAP50=score)
+    return read_folder(folder)
+
+
+HONEST, MARKED = ("test", "", 0.8), ("val", madeup.MARK, 0.9)
+
+
+def test_a_composition_counts_what_trains(here):
+    found = composition_of(open_dataset(here / "datasets" / "mix"))
+    assert (found.cad, found.real, found.simulated) == (4, 3, 0)
+    assert found.a_class == (1, 1) and found.background == 0
+    assert found.said() == "4 CAD + 3 photos"
+    photos = composition_of(open_dataset(here / "datasets" / "photos"))
+    assert (photos.cad, photos.real, photos.background) == (0, 6, 1)
+    assert photos.a_class == (1, 2)
+
+
+def test_repeats_share_a_row_and_keep_their_scores(here):
+    runs = [
+        made(here, "a-seed0", seed=0, evaluate=[HONEST]),
+        made(here, "photos", "photos", evaluate=[HONEST]),
+        made(here, "a-seed1", seed=1, evaluate=[("test", "", 0.84)]),
+    ]
+    rows = compare.rows_of(runs)
+    assert [row.label for row in rows] == ["a, 2 repeats", "photos"]
+    assert rows[0].scores["mAP50"] == (0.8, 0.84)
+
+
+@pytest.mark.parametrize("other", [{"imgsz": 320}, {"data": "photos"}])
+def test_what_differs_in_more_than_the_seed_has_a_row_of_its_own(here, other):
+    runs = [made(here, "a", evaluate=[HONEST]), made(here, "b", **other, evaluate=[HONEST])]
+    assert [row.label for row in compare.rows_of(runs)] == ["a", "b"]
+
+
+def test_a_repeat_without_the_score_is_not_mixed_with_those_that_have_it(here):
+    runs = [made(here, "a", evaluate=[HONEST]), made(here, "b", seed=1)]
+    rows = compare.rows_of(runs)
+    assert [row.honest for row in rows] == [True, False]
+    assert rows[1].scored_on == "val, in training" and "what training saw" in rows[1].mark
+
+
+def test_the_same_test_photos_are_known_again_in_another_mix(here):
+    runs = [
+        made(here, "a", evaluate=[HONEST, MARKED]),
+        made(here, "b", "photos", evaluate=[HONEST]),
+    ]
+    rows = compare.rows_of(runs)
+    assert rows[0].key == rows[1].key
+    assert {row.scored_on for row in rows} == {"test: january"}
+
+
+def test_an_honest_score_stands_for_a_run_even_if_a_marked_one_is_higher(here):
+    (row,) = compare.rows_of([made(here, "a", evaluate=[MARKED, HONEST])])
+    assert row.honest and row.scores["mAP50"] == (0.8,)
+    (row,) = compare.rows_of([made(here, "b", evaluate=[MARKED])])
+    assert not row.honest and row.mark == madeup.MARK
+
+
+def test_known_metrics_come_first_in_the_order_of_the_study(here):
+    report = made(here, "a", evaluate=[HONEST])
+    file = report.run.folder / "eval" / "mix-test" / "evaluation.json"
+    record = json.loads(file.read_text())
+    record["metrics"] = {"false a frame": 0.1, "F1": 0.7, "mAP50": 0.8, "recall": 0.6}
+    file.write_text(json.dumps(record))
+    rows = compare.rows_of([read_folder(report.run.folder)])
+    assert compare.metrics_of(rows) == ["recall", "mAP50", "F1", "false a frame"]

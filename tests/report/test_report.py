@@ -1,0 +1,259 @@
+"""The page: whole, self-contained, true to the files it was made from, and honest."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import madeup
+import pytest
+
+from vqc.errors import InputError, OutputError
+from vqc.report.build import Request, build
+
+HOSTILE = "<script>alert('x')</script>&\"hall\""
+VOID = {"img", "br", "meta"}
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements, text, and whether every element is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self.marks, self._open = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append((tag, dict(attrs).get("class")))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop()[0] == tag
+
+    def handle_data(self, data):
+        if ("span", "mark") in self._open:
+            self.marks.append(data)
+        if not any(tag == "style" for tag, _ in self._open):
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+    def all(self, tag, **attributes):
+        return [a for t, a in self.tags if t == tag and attributes.items() <= a.items()]
+
+
+def report(*folders, out, **more):
+    build(Request(tuple(folders), out, **more))
+    return Page(out.read_text())
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Three trainings: two repeats with an honest score, one marked, one never evaluated."""
+    root = tmp_path_factory.mktemp("study")
+    sets, runs = root / "datasets", root / "runs" / "detect"
+    for name, cad, real in (("mix", 4, 3), ("photos", 0, 5)):
+        madeup.training_set(sets / name, cad, real)
+    for seed, score in ((0, 0.823), (1, 0.843)):
+        folder = madeup.run(runs / f"mix-seed{seed}", sets / "mix", seed)
+        madeup.evaluated(folder, sets / "mix", mAP50=score)
+    marked = madeup.run(runs / "photos", sets / "photos")
+    madeup.evaluated(marked, sets / "photos", "val", madeup.MARK, madeup.REASONS, mAP50=0.977)
+    madeup.run(runs / "later", sets / "photos", epochs=99)
+    return root
+
+
+@pytest.fixture(scope="module")
+def study(place):
+    runs = place / "runs" / "detect"
+    names = ("photos", "mix-seed0", "mix-seed1", "later")
+    return report(*(runs / name for name in names), out=place / "study.html")
+
+
+@pytest.fixture(scope="module")
+def magnets(place):
+    cells = madeup.study_cells("../../detect/mix-seed0")
+    folder = madeup.grid(place / "runs" / "grids" / "magnets", cells)
+    return report(folder, out=place / "grid.html")
+
+
+def test_the_page_needs_nothing_else(place, study, magnets):
+    for page, name in ((study, "study"), (magnets, "grid")):
+        text = (place / f"{name}.html").read_text()
+        assert text.startswith("<!DOCTYPE html>")
+        assert not re.search(r"https?://|@import|url\(", text)
+        pictures = page.all("img")
+        assert len(pictures) > 10
+        assert all(a["src"].startswith("data:image/") and a["alt"] for a in pictures)
+        outside = {"script", "link", "iframe", "object", "embed", "base"}
+        assert not outside & {tag for tag, _ in page.tags}
+        ids = {a["id"] for _, a in page.tags if "id" in a}
+        assert all(a["href"][0] == "#" and a["href"][1:] in ids for a in page.all("a"))
+
+
+def test_the_figures_lie_beside_the_page(place, study, magnets):
+    there = {file.name for file in (place / "study-figures").iterdir()}
+    assert "comparison.png" in there
+    for kind in ("confusion", "precision-recall", "f1-confidence", "groups", "mistakes",
+                 "examples", "training"):  # fmt: skip
+        assert f"1-photos-{kind}.png" in there
+    grid = {file.name for file in (place / "grid-figures").iterdir()}
+    assert {f"grid-{name}.png" for name in ("map50", "recall", "precision", "f1", "composition",
+                                            "against-real", "against-cad")} <= grid  # fmt: skip
+
+
+def test_the_answer_is_the_honest_score_and_nothing_better(study):
+    answer = study.text.split("A score is honest")[0]
+    assert "mix, 2 repeats (4 CAD + 3 photos): mean mAP50 0.833 ± 0.014" in answer
+    assert "an honest score on 6 frames (test: january)" in answer
+    assert "0.977" not in answer
+    assert "2 of 3 rows cannot be compared" in answer
+
+
+def test_values_are_those_of_the_files(place, study):
+    for file in sorted(place.glob("runs/detect/*/eval/*/evaluation.json")):
+        stored = json.loads(file.read_text())
+        for name, value in stored["metrics"].items():
+            assert name in study.text and f"{value:.3f}" in study.text
+        for value in stored["per_class"]["qf"].values():
+            assert (f"{value:.3f}" if value <= 1 else str(value)) in study.text
+    assert "0.833 ± 0.014" in study.text  # of 0.823 and 0.843
+    assert "object size" in study.text and "0.875" in study.text
+
+
+def test_every_score_that_is_not_honest_is_marked(place, study):
+    assert study.marks.count(madeup.MARK) >= 6  # comparison, scores, classes, groups, photos twice
+    assert any("what training saw: val split" in mark for mark in study.marks)
+    for reason in madeup.REASONS:
+        assert reason in study.text
+    alone = report(place / "runs/detect/mix-seed0", out=place / "honest.html")
+    assert alone.marks == [] and "honest score" in alone.text
+
+
+def test_what_is_missing_is_told_with_the_command(place, study):
+    assert f"vqc eval {place / 'runs/detect/later'}" in study.text
+    assert "This run has not been evaluated" in study.text
+
+
+def test_a_run_tells_where_it_is_from(study):
+    for text in ("← ", "mix (", "7 train (4 renders, 3 photos)", "yolov8n.pt", "packages.torch",
+                 "2.13.0", "12, weights of 9", "13 min"):  # fmt: skip
+        assert text in study.text
+
+
+def test_mistakes_and_examples_tell_what_they_show(study):
+    for text in ("missed: qd", "false: qf, 0.71", "confused: qf taken for sd, 0.55",
+                 "photo, session january", "real_000.png"):  # fmt: skip
+        assert text in study.text
+    photos = [a for a in study.all("img") if a["src"].startswith("data:image/jpeg")]
+    assert len(photos) == 3 * (6 * 2 + 3)  # three evaluations: six pairs, three mistakes
+
+
+def test_a_grid_tells_its_choice_its_test_and_every_cell(magnets):
+    answer = magnets.text.split("A score is honest")[0]
+    assert "Of 11 training sets, 500 CAD + 20 is chosen" in answer
+    assert "on test it reaches mAP50 0.820 ± 0.014 (mean of 2 repeats), an honest score" in answer
+    assert "10 more photos a class: about +3 mAP50" in answer
+    for cell in madeup.study_cells():
+        scores = [r["metrics"]["mAP50"] for r in cell["repeats"] if r["state"] == "done"]
+        assert f"{cell['cad']} CAD + {cell['real']}" in magnets.text
+        assert not scores or f"{sum(scores) / len(scores):.3f}" in magnets.text
+    for text in ("CUDA ran out of memory", "1000 CAD + 10: killed", "1 photo a class is the least",
+                 "28 done, 4 failed, 1 waiting", "december"):  # fmt: skip
+        assert text in magnets.text
+    assert "not an honest score: val split, same shoot" in magnets.marks
+    assert "mix-seed0" in magnets.text  # the chosen set's first repeat, in full
+
+
+def test_hostile_names_stay_text(tmp_path):
+    sets = tmp_path / "datasets" / "mix"
+    madeup.training_set(sets)
+    run = madeup.run(tmp_path / "runs" / "detect" / "a", sets, name=HOSTILE, note=HOSTILE)
+    madeup.evaluated(run, sets, "test", f"not honest: {HOSTILE}", (HOSTILE,))
+    file = run / "eval" / "mix-test" / "evaluation.json"
+    record = json.loads(file.read_text())
+    record["per_class"][HOSTILE] = record["groups"]["object size"][HOSTILE] = {"recall": 0.5}
+    record["metrics"][HOSTILE] = 0.25
+    file.write_text(json.dumps(record))
+    cells = [madeup.cell(1, 2, [madeup.repeat(None, 0, failure=HOSTILE)])]
+    budget = {"sentences": [HOSTILE]}
+    grid = madeup.grid(tmp_path / "g", cells, name=HOSTILE, notes=[HOSTILE], budget=budget)
+    page = report(grid, run, out=tmp_path / "r.html", title=HOSTILE)
+    text = (tmp_path / "r.html").read_text()
+    assert "<script" not in text and "alert('x')" not in text
+    assert page.text.count(HOSTILE) > 10
+
+
+def test_a_grid_that_has_hardly_begun(tmp_path):
+    cells = [madeup.cell(150, 5, [madeup.repeat(None, 0)])]
+    empty = {"chosen": None, "budget": None, "notes": None, "val": None, "axes": None}
+    page = report(madeup.grid(tmp_path / "g", cells, **empty), out=tmp_path / "r.html")
+    assert "No training set is chosen yet: 0 of 1 trainings are done." in page.text
+    assert "no curve yet" in page.text
+
+
+def test_a_score_on_test_with_a_mark_is_no_headline(tmp_path):
+    test = [{"metrics": {"mAP50": 0.91}, "mark": "not an honest score: simulated photos"}]
+    chosen = {"cell": "cad150-real5", "test": test}
+    cells = [madeup.cell(150, 5, [madeup.repeat(0.8, 0)])]
+    page = report(madeup.grid(tmp_path / "g", cells, chosen=chosen), out=tmp_path / "r.html")
+    answer = page.text.split("A score is honest")[0]
+    assert "no headline: not an honest score: simulated photos" in answer
+    assert "0.91" not in answer and "0.910" in page.text
+
+
+def test_pictures_that_are_gone_are_told(place, tmp_path):
+    run = madeup.run(tmp_path / "a" / "b" / "c", place / "datasets" / "mix")
+    madeup.evaluated(run, place / "datasets" / "mix")
+    page = report(run, out=tmp_path / "r.html")
+    assert "The pictures of mix" in page.text and "--data FOLDER" in page.text
+    page = report(run, out=tmp_path / "r.html", data=(place / "datasets",))
+    assert "The pictures of mix" not in page.text and "missed: qd" in page.text
+
+
+def test_broken_pieces_are_told_and_the_rest_is_shown(place, tmp_path):
+    run = madeup.run(tmp_path / "broken", place / "datasets" / "mix")
+    bad = run / "eval" / "mix-test"
+    bad.mkdir(parents=True)
+    (bad / "evaluation.json").write_text("{")
+    (run / "lineage.json").write_text("{}")
+    (run / "dataset.jsonl").write_text("")
+    (run / "metrics.csv").write_text("epoch,loss\n1,much\n")
+    (run / "environment.json").unlink()
+    page = report(run, out=tmp_path / "r.html")
+    for text in ("evaluation.json: not JSON", "not a lineage", "what it trained on is not known",
+                 "Not recorded", "vqc eval"):  # fmt: skip
+        assert text in page.text
+
+
+def test_a_second_report_leaves_no_figure_of_the_first(place, tmp_path):
+    first, second = (place / "runs/detect" / name for name in ("mix-seed0", "later"))
+    report(first, out=tmp_path / "r.html")
+    (tmp_path / "r-figures" / "mine.png").write_bytes(b"")
+    report(second, out=tmp_path / "r.html")
+    names = {file.name for file in (tmp_path / "r-figures").iterdir()}
+    assert names == {"1-later-training.png", "mine.png"}
+
+
+def test_all_mistakes_of_the_request_are_told_at_once(place, tmp_path, vqc):
+    unfinished = tmp_path / "cut-off"
+    unfinished.mkdir()
+    (unfinished / "run.yaml").write_text("")
+    grids = [madeup.grid(tmp_path / name) for name in ("g1", "g2")]
+    folders = (tmp_path / "nowhere", unfinished, *grids)
+    with pytest.raises(InputError) as error:
+        build(Request(folders, tmp_path / "r.txt", (tmp_path / "no-data",)))
+    for text in ("ends in .html", "no such run", "is not finished", "on one grid", "--data"):
+        assert text in str(error.value)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "grid.json").write_text('{"cells": [{"cad": "many"}]}')
+    with pytest.raises(InputError, match="not a grid"):
+        build(Request((tmp_path / "bad",), tmp_path / "r.html"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        build(Request((place / "runs/detect/later",), tmp_path / "file" / "r.html"))
+    assert "there is no such run" in vqc("report", tmp_path / "nowhere", check=2).stderr
