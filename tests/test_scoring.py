@@ -21,7 +21,8 @@ from vqc.cli import evaluate as command
 from vqc.dataset import open_dataset
 from vqc.errors import HonestyError, InputError
 from vqc.manifest import write_manifest
-from vqc.tasks.contract import BACKGROUND, Confusion, Curve, Evaluation, Headline, Mistake, Run
+from vqc.runs import Run
+from vqc.tasks.contract import BACKGROUND, Confusion, Curve, Evaluation, Headline, Mistake
 from vqc.types import Annotation, Frame, Manifest
 
 CLASSES = ("bolt", "nut")

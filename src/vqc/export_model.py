@@ -27,8 +27,7 @@ from vqc.files import replace_file
 from vqc.formats.source import list_source
 from vqc.predict import reading
 from vqc.predict.agreement import BOX_TOLERANCE_PX, SCORE_TOLERANCE, compare
-from vqc.runs import json_bytes, read_run
-from vqc.tasks.contract import Run
+from vqc.runs import Run, json_bytes, read_run
 from vqc.types import ByteArray, FloatArray
 
 FOLDER = "export"

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from vqc.dataset import SPLITS, Dataset
 from vqc.errors import HonestyError, InputError
 from vqc.leaks import by_hash
-from vqc.mix.twins import Labels
-from vqc.mix.twins import labels_agree
+from vqc.mix.twins import Labels, labels_agree
 from vqc.types import Frame
 
 _DID = {"train": "trained", "val": "chose the epoch"}

@@ -6,7 +6,6 @@ runs/<task>/<name>/
   lineage.json      the sets behind it, up to the STEP files and photos
   environment.json  versions and machine
   metrics.csv       a row an epoch
-  last.pt           the newest checkpoint, while it trains
   best.pt           the weights that count
   run.json          the result; appears last, so a folder without it is unfinished
   eval/<set>-<split>/evaluation.json, predictions.jsonl and pictures
@@ -16,23 +15,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vqc.dataset import Dataset, dataset_from
 from vqc.errors import InputError
-from vqc.tasks.contract import Run
 
 ASKED = "run.yaml"
 DATASET = "dataset.jsonl"
 LINEAGE = "lineage.json"
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.csv"
-LAST = "last.pt"
 WEIGHTS = "best.pt"
 RESULT = "run.json"
 EVALUATIONS = "eval"
 VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One training, as its folder tells; weights: the file to predict with."""
+
+    folder: Path
+    run_id: str
+    task: str
+    name: str
+    config: Mapping[str, Any]
+    seed: int
+    classes: tuple[str, ...]
+    dataset_name: str
+    manifest_sha256: str
+    metrics: Mapping[str, float]
+    epochs: int
+    best_epoch: int
+    chosen_on: str | None
+    seconds: float
+    weights: Path
 
 
 def read_run(folder: Path) -> Run:

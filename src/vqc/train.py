@@ -33,12 +33,13 @@ from vqc.runs import (
     RESULT,
     VERSION,
     WEIGHTS,
+    Run,
     json_bytes,
     read_run,
     result_record,
 )  # fmt: skip
 from vqc.tasks import find
-from vqc.tasks.contract import Config, Fitted, Monitor, Run, Task
+from vqc.tasks.contract import Config, Fitted, Monitor, Task
 from vqc.types import Progress
 
 ROOT = Path("runs")

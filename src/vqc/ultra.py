@@ -43,16 +43,18 @@ def prepare() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(_SWITCHES, YOLO_CONFIG_DIR=str(folder))
     import matplotlib
-    import torch  # noqa: F401  # before Ultralytics, which asks for a single thread
+    import torch  # before Ultralytics, which asks for a single thread
     from PIL import Image
 
     open_picture = Image.open
     asked_threads = os.environ.get("OMP_NUM_THREADS")
     from ultralytics import settings
+    from ultralytics.utils import torch_utils
 
     Image.open = open_picture  # Ultralytics' own would install a package for what does not open
     if asked_threads is None:
         os.environ.pop("OMP_NUM_THREADS", None)
+    torch_utils.NUM_THREADS = torch.get_num_threads()  # its own leaves one core of two idle
     # Every switch off, trackers above all: they are on as soon as they are installed.
     settings.update({key: False for key, value in settings.items() if isinstance(value, bool)})
     home = folder / "Ultralytics"

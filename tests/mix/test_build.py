@@ -132,6 +132,15 @@ def test_the_order_and_number_of_session_options_do_not_matter(project):
     assert not first.was_there and make(Request(cad=4, splits=rules)).was_there
 
 
+def test_a_recipe_names_the_seed_of_the_cuts_only_where_there_is_one(project):
+    """Recipes of mixes without one are what they were before there was such a seed."""
+    plain = (make().folder / "recipe.yaml").read_text()
+    assert "cut_seed" not in plain and "test_fraction: 0.0\nparents:" in plain
+    rules = replace(REQUEST.splits, cut_seed=5)
+    seeded = (make(replace(REQUEST, splits=rules), "other").folder / "recipe.yaml").read_text()
+    assert "test_fraction: 0.0\ncut_seed: 5\nparents:" in seeded
+
+
 def test_another_mix_of_that_name_is_refused_with_the_difference(project):
     make()
     with pytest.raises(RecipeError) as caught:

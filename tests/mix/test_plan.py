@@ -540,6 +540,36 @@ def test_sets_are_found_and_mixes_left_out(tmp_path, monkeypatch):
         find_sets([Path("empty")])
 
 
+@pytest.mark.parametrize("rules", [
+    SplitRules(val_fraction=0.2, test_fraction=0.3), SplitRules(val=("s1",), test=("s2",)),
+])  # fmt: skip
+def test_a_seed_of_their_own_keeps_the_cuts_while_draws_vary(usual, rules):
+    """Val and test are the same pictures for every seed, and none of them ever trains."""
+    fixed = replace(rules, cut_seed=7)
+    made = [
+        plan(usual, Request(cad=9, real=3, per_class_val=4, per_class_test=5, seed=n, splits=fixed))
+        for n in range(5)
+    ]
+    for split in (VAL, TEST):
+        assert len(made[0].rows_in(split))
+        assert len({tuple(sorted(each.rows_in(split))) for each in made}) == 1
+    assert len({frozenset(train(each)) for each in made}) == 5
+    kept = {*made[0].rows_in(VAL).tolist(), *made[0].rows_in(TEST).tolist()}
+    assert not any(kept & {*each.rows_in(TRAIN).tolist()} for each in made)
+
+
+def test_without_a_seed_of_their_own_the_cuts_follow_the_draw(usual):
+    rules = SplitRules(val_fraction=0.2, test_fraction=0.3)
+    loose, same, other = (
+        plan(usual, Request(cad=9, real=3, seed=3, splits=replace(rules, cut_seed=seed)))
+        for seed in (None, 3, 4)
+    )
+    assert loose.rows.tolist() == same.rows.tolist()
+    assert loose.rows_in(VAL).tolist() != other.rows_in(VAL).tolist()
+    with pytest.raises(InputError, match="cut_seed: expected a whole number from 0"):
+        plan(usual, Request(cad=9, splits=replace(rules, cut_seed=-1)))
+
+
 def test_renders_and_photos_may_share_a_name(tmp_path):
     folders = [
         write(tmp_path / "r" / "boards", render("p", "c0"), kind="render"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from detectors import write_detector
 
 from vqc import runs
-from vqc.tasks.contract import Run
+from vqc.runs import Run
 
 CLASSES = ("bolt", "nut")
 

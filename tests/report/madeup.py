@@ -86,9 +86,10 @@ def evaluation(data: Path, split: str = "test", metrics: dict[str, float] = STUD
     empty = next(f for f in frames if not f.objects)
     x = np.linspace(0, 1, 500)
     lines = {name: 1 - x ** (3 - 0.5 * k) for k, name in enumerate((*CLASSES, "all"))}
-    curves = [Curve("precision-recall", "recall", "precision", x, lines)]
-    for name in ("F1", "precision", "recall"):
-        curves.append(Curve(f"{name}-confidence", "confidence", name, x, lines))
+    curves = (
+        Curve("precision-recall", "recall", "precision", x, lines),
+        Curve("F1-confidence", "confidence", "F1", x, lines),
+    )
     counts = np.array([[5, 1, 0, 1], [0, 6, 0, 0], [0, 0, 7, 1], [1, 0, 0, 0]])
     return Evaluation(
         split=split,
@@ -100,7 +101,7 @@ def evaluation(data: Path, split: str = "test", metrics: dict[str, float] = STUD
         },
         threshold=0.25,
         confusion=Confusion((*CLASSES, BACKGROUND), counts),
-        curves=tuple(curves),
+        curves=curves,
         groups={
             "object size": {
                 "small": {"objects": 12, "recall": 0.5},

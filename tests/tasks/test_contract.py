@@ -21,8 +21,8 @@ from vqc.dataset import Dataset, open_dataset
 from vqc.errors import InputError
 from vqc.formats import rle, yolo
 from vqc.manifest import write_manifest
-from vqc.runs import DATASET, RESULT, WEIGHTS, json_bytes, read_run, result_record
-from vqc.tasks.contract import Fitted, Picture, Run, Task
+from vqc.runs import DATASET, RESULT, WEIGHTS, Run, json_bytes, read_run, result_record
+from vqc.tasks.contract import Fitted, Picture, Task
 from vqc.tasks.settings import describe_fields, parse
 from vqc.types import Annotation, Frame, Manifest
 from vqc.verify import verify

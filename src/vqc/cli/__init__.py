@@ -13,6 +13,7 @@ from vqc.cli import (
     cad,
     data,
     evaluate,
+    grid,
     leaks,
     machine,
     mix,
@@ -22,6 +23,7 @@ from vqc.cli import (
     report,
     tasks,
     train,
+    tune,
 )  # fmt: skip
 from vqc.errors import VqcError
 
@@ -42,6 +44,8 @@ app.command(name="mix")(mix.mix)
 app.command(name="leaks")(leaks.leaks)
 app.command(name="train")(train.train)
 app.command(name="eval")(evaluate.evaluate)
+app.command(name="grid")(grid.grid)
+app.command(name="tune")(tune.tune)
 app.command(name="report")(report.report)
 app.command(name="predict")(predict.predict)
 app.command(name="export-model")(predict.export_model)

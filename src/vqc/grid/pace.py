@@ -25,9 +25,8 @@ from vqc.grid.layout import Trial, pace_of_record
 from vqc.grid.worker import Place
 from vqc.mix import Plan, build
 from vqc.mix.splits import TRAIN, VAL
-from vqc.runs import ENVIRONMENT, METRICS, RESULT, dataset_of, read_json, read_run
+from vqc.runs import ENVIRONMENT, METRICS, RESULT, Run, dataset_of, read_json, read_run
 from vqc.tasks import find
-from vqc.tasks.contract import Run
 
 CHECK_SHARE = 1 / 3
 """A picture that is only looked at costs about a third of one that trains."""

@@ -100,6 +100,7 @@ def recipe_text(plan: Plan, name: str) -> str:
     splits = {
         key: sorted(set(value)) if isinstance(value, tuple) else value
         for key, value in request.pop("splits").items()
+        if value is not None  # a recipe without a seed of its own for the cuts is as it ever was
     }
     record = {
         "vqc_recipe": 1,

@@ -152,9 +152,10 @@ def plan(pool: Pool, request: Request, on_progress: Progress = lambda done, tota
     Raises InputError for too few frames or unknown sessions, LeakError where val or test
     hold a picture that trains.
     """
-    keys, cut_keys = keys_of(pool, request.seed, _DRAW), keys_of(pool, request.seed, _CUT)
+    cut_seed = request.seed if request.splits.cut_seed is None else request.splits.cut_seed
+    keys, cut_keys = keys_of(pool, request.seed, _DRAW), keys_of(pool, cut_seed, _CUT)
     photos = np.flatnonzero(pool.is_photo & pool.is_usable)
-    roles = assign(pool, photos, request.splits, cut_keys, request.seed)
+    roles = assign(pool, photos, request.splits, cut_keys, cut_seed)
     by_seed, by_cut = (partial(_by_keys, pool, k) for k in (keys, cut_keys))
     order = by_seed
     if request.select == "diverse":

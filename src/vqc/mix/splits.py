@@ -23,13 +23,15 @@ class SplitRules:
 
     val, test: names of sessions that go there whole. val_fraction: share of the training
     photos of each class that is cut out for val, from the same shoots. test_fraction: share
-    of the photos that goes to test, by whole sessions.
+    of the photos that goes to test, by whole sessions. cut_seed: decides which photos val and
+    test get, while the request's seed draws what trains; None for the request's seed.
     """
 
     val: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     val_fraction: float = 0.0
     test_fraction: float = 0.0
+    cut_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +49,8 @@ def assign(pool: Pool, photos: Rows, rules: SplitRules, keys: Keys, seed: int) -
     """Give every photo a role; a session in test is in no other split.
 
     What the user names comes first, then the splits given at intake, then the fractions;
-    the rest trains. Raises InputError for sessions that are not there or named twice.
+    the rest trains. keys, seed: of the cuts. Raises InputError for sessions that are not there
+    or named twice.
     """
     _check(pool, photos, rules)
     role = np.full(len(pool), UNUSED, np.int8)
@@ -91,6 +94,8 @@ def _check(pool: Pool, photos: Rows, rules: SplitRules) -> None:
     ):
         if not 0 <= value < 1:
             faults.append(f"{option}: expected a number from 0 to below 1, got {value}")
+    if rules.cut_seed is not None and rules.cut_seed < 0:
+        faults.append(f"cut_seed: expected a whole number from 0, got {rules.cut_seed}")
     if faults:
         raise InputError("\n".join(faults))
 

@@ -27,9 +27,9 @@ from vqc.predict.sink import Sink
 from vqc.predict.source import Source
 from vqc.predict.speed import Speed, Watch
 from vqc.predict.threads import ReadAhead, WriteBehind
-from vqc.runs import read_run
+from vqc.runs import Run, read_run
 from vqc.tasks import find
-from vqc.tasks.contract import Picture, Prediction, Run
+from vqc.tasks.contract import Picture, Prediction
 from vqc.types import Progress
 
 ROOT, SETS = Path("predictions"), Path("datasets")

@@ -27,7 +27,7 @@ from vqc.phash import phash
 from vqc.pictures import LARGEST_MPX
 from vqc.predict.reading import Shot
 from vqc.predict.source import File, Live, Source
-from vqc.tasks.contract import Run
+from vqc.runs import Run
 from vqc.types import Annotation, Frame, Manifest
 
 MARK = "prelabels"

@@ -134,7 +134,7 @@ def _data_uri(png: bytes) -> str:
     if len(png) > _SMALL_BYTES:
         flat.save(data, format="JPEG", quality=88)
         return _uri(data.getvalue(), "jpeg")
-    flat.quantize(256, dither=Image.Dither.NONE).save(data, format="PNG", optimize=True)
+    flat.quantize(256, dither=Image.Dither.NONE).save(data, format="PNG")
     return _uri(data.getvalue(), "png")
 
 

@@ -19,8 +19,7 @@ from vqc.errors import VqcError
 from vqc.evaluations import Stored
 from vqc.manifest import FILE_NAME
 from vqc.mix.reading import ROOTS
-from vqc.runs import ENVIRONMENT, LINEAGE, METRICS, dataset_of, read_json, read_run
-from vqc.tasks.contract import Run
+from vqc.runs import ENVIRONMENT, LINEAGE, METRICS, Run, dataset_of, read_json, read_run
 from vqc.types import FloatArray, Frame
 
 TRAIN = "train"
@@ -117,7 +116,7 @@ def read_folder(folder: Path, roots: Sequence[Path] = ()) -> RunReport:
         scored=tuple(_scored(stored, trained, roots) for stored in found),
         training=_training(folder / METRICS),
         lineage=_lineage(folder / LINEAGE, problems),
-        environment=_json(folder / ENVIRONMENT, problems),
+        environment=_json(folder / ENVIRONMENT, problems) or {},
         problems=tuple(problems),
     )
 
@@ -198,7 +197,7 @@ def _lineage(file: Path, problems: list[str]) -> tuple[str, ...]:
     from vqc.lineage import sentences
 
     record = _json(file, problems)
-    if not record:
+    if record is None:
         return ()
     try:
         return tuple(sentences(record))
@@ -207,11 +206,12 @@ def _lineage(file: Path, problems: list[str]) -> tuple[str, ...]:
         return ()
 
 
-def _json(file: Path, problems: list[str]) -> dict[str, Any]:
+def _json(file: Path, problems: list[str]) -> dict[str, Any] | None:
+    """None where there is no such file, or where it does not read, which is then a problem."""
     if not file.is_file():
-        return {}
+        return None
     try:
         return read_json(file)
     except VqcError as error:
         problems.append(str(error))
-        return {}
+        return None

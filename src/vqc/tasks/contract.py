@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vqc.dataset import Dataset
+from vqc.runs import Run
 from vqc.types import Box, ByteArray, FloatArray, IntArray
 
 BACKGROUND = "(background)"
@@ -158,27 +159,6 @@ class Config(Protocol):
         """Plain values that decide what comes out: no device, no worker counts, no paths."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Run:
-    """One training, as its folder tells; weights: the file to predict with."""
-
-    folder: Path
-    run_id: str
-    task: str
-    name: str
-    config: Mapping[str, Any]
-    seed: int
-    classes: tuple[str, ...]
-    dataset_name: str
-    manifest_sha256: str
-    metrics: Mapping[str, float]
-    epochs: int
-    best_epoch: int
-    chosen_on: str | None
-    seconds: float
-    weights: Path
-
-
 class Task(Protocol):
     """A task plugin. config: the dataclass whose fields are its settings."""
 
@@ -211,5 +191,5 @@ class Task(Protocol):
     ) -> Iterator[tuple[Picture, Prediction]]:
         """Answers as they come, each with its picture. settings: as `--set` of vqc predict."""
 
-    def draw(self, picture: Picture, prediction: Prediction) -> ByteArray:
+    def draw(self, picture: Picture, prediction: Any) -> ByteArray:
         """(H, W, 3) uint8: the picture with the answer on it."""

@@ -16,8 +16,7 @@ from vqc import ultra
 from vqc.dataset import Dataset, open_dataset
 from vqc.errors import InputError
 from vqc.formats import yolo
-from vqc.runs import json_bytes, read_json
-from vqc.tasks.contract import Run
+from vqc.runs import Run, json_bytes, read_json
 from vqc.tasks.detect import evaluate as scoring
 from vqc.tasks.detect.findings import Boxes
 from vqc.types import Annotation, Frame

@@ -8,7 +8,8 @@ from typing import Any
 
 from vqc.dataset import SPLITS, Dataset
 from vqc.errors import InputError
-from vqc.tasks.contract import Evaluation, Fitted, Headline, Monitor, Picture, Prediction, Run
+from vqc.runs import Run
+from vqc.tasks.contract import Evaluation, Fitted, Headline, Monitor, Picture, Prediction
 from vqc.tasks.detect.config import DetectConfig, configure
 from vqc.types import ByteArray
 

@@ -12,8 +12,8 @@ from vqc import ultra
 from vqc.dataset import Dataset
 from vqc.errors import InputError, OutputError
 from vqc.files import replace_file
-from vqc.runs import json_bytes, read_json
-from vqc.tasks.contract import Evaluation, Run
+from vqc.runs import Run, json_bytes, read_json
+from vqc.tasks.contract import Evaluation
 from vqc.tasks.detect import findings
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import numpy as np
 
 from vqc import ultra
 from vqc.errors import InputError
-from vqc.tasks.contract import Picture, Run
+from vqc.runs import Run
+from vqc.tasks.contract import Picture
 from vqc.tasks.detect.answers import Detections
 from vqc.tasks.settings import parse
 from vqc.types import ByteArray, FloatArray
