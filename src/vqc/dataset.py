@@ -6,6 +6,9 @@ In: a folder. Out: the frames of each split, with the labels that a task trains 
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,3 +65,20 @@ def dataset_from(data: bytes, folder: Path, box: BoxKind = "modal") -> Dataset:
     if manifest is None or faults:
         raise InputError(f"{folder}: its manifest does not read: {faults[0] if faults else ''}")
     return Dataset(folder, manifest, hashlib.sha256(data).hexdigest(), box)
+
+
+def changed(dataset: Dataset, frames: Sequence[Frame]) -> list[str]:
+    """Pictures that are gone, lie elsewhere or are not those of the manifest, with the reason."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        found = pool.map(lambda frame: _picture_fault(dataset, frame), frames)
+        return [
+            f"{frame.image}: {fault}" for frame, fault in zip(frames, found, strict=True) if fault
+        ]
+
+
+def _picture_fault(dataset: Dataset, frame: Frame) -> str:
+    try:
+        data = dataset.path(frame).read_bytes()
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return "" if hashlib.sha256(data).hexdigest() == frame.sha256 else "changed since"

@@ -13,14 +13,20 @@ runs/<task>/<name>/
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vqc.dataset import Dataset, dataset_from
-from vqc.errors import InputError
+from vqc.dataset import Dataset, dataset_from, open_dataset
+from vqc.errors import InputError, OutputError
+from vqc.files import replace_file
+from vqc.manifest import FILE_NAME
 
 ASKED = "run.yaml"
 DATASET = "dataset.jsonl"
@@ -28,9 +34,14 @@ LINEAGE = "lineage.json"
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.csv"
 WEIGHTS = "best.pt"
+LAST = "last.pt"
+"""What a task may keep there to go on from, until it is done."""
 RESULT = "run.json"
 EVALUATIONS = "eval"
 VERSION = 1
+
+SETS = Path("datasets")
+"""Where training sets lie, from the working folder and from the folder that holds runs/."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +114,32 @@ def dataset_of(run: Run) -> Dataset:
     return dataset
 
 
+def own_dataset(run: Run) -> Dataset | None:
+    """The set that a run was trained on, by the hash of its manifest; None where it is not here."""
+    for folder in set_folders(run):
+        file = folder / FILE_NAME
+        try:
+            with file.open("rb") as lines:
+                head = json.loads(lines.readline())
+                if not isinstance(head, dict) or head.get("name") != run.dataset_name:
+                    continue
+                lines.seek(0)
+                if hashlib.file_digest(lines, "sha256").hexdigest() == run.manifest_sha256:
+                    return open_dataset(folder)
+        except (OSError, ValueError, RecursionError):
+            continue
+    return None
+
+
+def set_folders(run: Run) -> Iterator[Path]:
+    """Folders of sets: the one of the run's set's name first."""
+    beside_runs = Path(os.path.relpath((run.folder / "../../..").resolve())) / SETS
+    for root in {root.resolve(): root for root in (beside_runs, SETS)}.values():
+        yield root / run.dataset_name
+        if root.is_dir():
+            yield from sorted(path for path in root.iterdir() if path.name[:1] != ".")
+
+
 def result_record(run: Run) -> dict[str, Any]:
     """The content of run.json."""
     return {
@@ -138,3 +175,59 @@ def read_json(file: Path) -> dict[str, Any]:
 def json_bytes(record: Mapping[str, Any]) -> bytes:
     """A JSON object as it lies in a run folder."""
     return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def write_file(file: Path, content: bytes) -> None:
+    """A file of a run folder, whole or not at all; OutputError where it cannot be written."""
+    try:
+        replace_file(file, content)
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written: {error.strerror or error}") from None
+
+
+class MetricsTable:
+    """metrics.csv: one row an epoch, never two, whatever interrupts; seconds are of training.
+
+    Raises InputError for a file that is no such table.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._rows: list[dict[str, Any]] = []
+        try:
+            with file.open(encoding="utf-8", newline="") as lines:
+                self._rows = list(csv.DictReader(lines))
+            for row in self._rows:
+                int(row["epoch"]), float(row["seconds"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, TypeError, KeyError, csv.Error):
+            raise InputError(f"{file}: cannot be read; --fresh trains again") from None
+
+    @property
+    def epochs(self) -> int:
+        """The last epoch in the table; 0 for an empty one."""
+        return int(self._rows[-1]["epoch"]) if self._rows else 0
+
+    @property
+    def seconds(self) -> float:
+        return float(self._rows[-1]["seconds"]) if self._rows else 0.0
+
+    def add(self, epoch: int, seconds: float, metrics: Mapping[str, float]) -> None:
+        """One more epoch, in place of what the table says of it and of later ones."""
+        self.cut(epoch - 1)
+        values = {key: f"{value:.6g}" for key, value in metrics.items()}
+        self._rows.append({"epoch": epoch, "seconds": f"{seconds:.2f}", **values})
+        self._write()
+
+    def cut(self, epochs: int) -> None:
+        """Forget what comes after this epoch."""
+        self._rows = [row for row in self._rows if int(row["epoch"]) <= epochs]
+
+    def _write(self) -> None:
+        columns = list(dict.fromkeys(key for row in self._rows for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_file(self._file, text.getvalue().encode())

@@ -6,26 +6,20 @@ gate, and a folder with both, figures and the worst mistakes.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vqc import evaluations
-from vqc.dataset import SPLITS, Dataset, open_dataset
+from vqc.dataset import SPLITS, Dataset, changed, open_dataset
 from vqc.errors import InputError, OutputError
 from vqc.honesty import Verdict, judge, require_honest
 from vqc.manifest import FILE_NAME, digest_of, find_manifest
-from vqc.runs import dataset_of, read_run
+from vqc.runs import SETS, Run, dataset_of, own_dataset, read_run, set_folders
 from vqc.tasks import find
-from vqc.tasks.contract import BACKGROUND, Confusion, Evaluation, Run, Task
+from vqc.tasks.contract import BACKGROUND, Confusion, Evaluation, Task
 from vqc.types import Frame
 
-SETS = Path("datasets")
-"""Where training sets lie, from the working folder and from the folder that holds runs/."""
 SHEET_MISTAKES = 24
 _SHOWN = 20
 
@@ -71,7 +65,7 @@ def score(
     dataset = _with_classes(run, dataset)
     verdict = judge(trained, dataset, split)
     require_honest(verdict, insist)
-    _require_sound(task, trained, dataset, split)
+    _require_sound(task, dataset, split)
     evaluation = task.evaluate(run, dataset, split, device)
     name = dataset.manifest.name
     folder = evaluations.folder_of(run.folder, name, split)
@@ -99,32 +93,6 @@ def outcome(confusion: Confusion) -> dict[str, int]:
 # Which set --------------------------------------------------------------------------------
 
 
-def own_dataset(run: Run) -> Dataset | None:
-    """The set that a run was trained on, by the hash of its manifest; None where it is not here."""
-    for folder in _folders(run):
-        file = folder / FILE_NAME
-        try:
-            with file.open("rb") as lines:
-                head = json.loads(lines.readline())
-                if not isinstance(head, dict) or head.get("name") != run.dataset_name:
-                    continue
-                lines.seek(0)
-                if hashlib.file_digest(lines, "sha256").hexdigest() == run.manifest_sha256:
-                    return open_dataset(folder)
-        except (OSError, ValueError, RecursionError):
-            continue
-    return None
-
-
-def _folders(run: Run) -> Iterator[Path]:
-    """Folders of sets: the one of the run's set's name first."""
-    beside_runs = Path(os.path.relpath((run.folder / "../../..").resolve())) / SETS
-    for root in {root.resolve(): root for root in (beside_runs, SETS)}.values():
-        yield root / run.dataset_name
-        if root.is_dir():
-            yield from sorted(path for path in root.iterdir() if path.name[:1] != ".")
-
-
 def _of_run(run: Run) -> Dataset:
     found = own_dataset(run)
     if found is not None:
@@ -138,7 +106,7 @@ def _of_run(run: Run) -> Dataset:
 
 
 def _named(run: Run) -> list[Path]:
-    return [folder for folder in _folders(run) if folder.name == run.dataset_name]
+    return [folder for folder in set_folders(run) if folder.name == run.dataset_name]
 
 
 def _with_classes(run: Run, dataset: Dataset) -> Dataset:
@@ -159,29 +127,10 @@ def _with_classes(run: Run, dataset: Dataset) -> Dataset:
 # Whether it is sound ----------------------------------------------------------------------
 
 
-def changed(dataset: Dataset, frames: Sequence[Frame]) -> list[str]:
-    """Pictures that are gone, lie elsewhere or are not those of the manifest, with the reason."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        found = pool.map(lambda frame: _picture_fault(dataset, frame), frames)
-        return [
-            f"{frame.image}: {fault}" for frame, fault in zip(frames, found, strict=True) if fault
-        ]
-
-
-def _picture_fault(dataset: Dataset, frame: Frame) -> str:
-    try:
-        data = dataset.path(frame).read_bytes()
-    except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
-    return "" if hashlib.sha256(data).hexdigest() == frame.sha256 else "changed since"
-
-
-def _require_sound(task: Task, trained: Dataset, dataset: Dataset, split: str) -> None:
+def _require_sound(task: Task, dataset: Dataset, split: str) -> None:
     """Raises InputError where the task lacks something, or where a picture is not as it was."""
     frames = dataset.frames(split)
-    # A task may ask for frames that train: they are the run's own.
-    others = () if split == "train" else trained.frames("train")
-    task.check(replace(dataset, manifest=replace(dataset.manifest, frames=(*others, *frames))))
+    task.check(replace(dataset, manifest=replace(dataset.manifest, frames=frames)))
     data = find_manifest(dataset.folder).read_bytes()
     digest = json.loads(data.split(b"\n", 1)[0]).get("digest")
     faults = changed(dataset, frames)

@@ -7,10 +7,8 @@ the same command goes on after any interruption.
 from __future__ import annotations
 
 import contextlib
-import csv
 import fcntl
 import hashlib
-import io
 import json
 import shutil
 import time
@@ -22,7 +20,6 @@ from typing import Any
 from vqc.contract import SET_NAME, is_set_name
 from vqc.dataset import Dataset, open_dataset
 from vqc.errors import InputError, LeakError, OutputError, RecipeError
-from vqc.files import replace_file
 from vqc.manifest import find_manifest
 from vqc.runs import (
     ASKED,
@@ -33,10 +30,12 @@ from vqc.runs import (
     RESULT,
     VERSION,
     WEIGHTS,
+    MetricsTable,
     Run,
     json_bytes,
     read_run,
     result_record,
+    write_file,
 )  # fmt: skip
 from vqc.tasks import find
 from vqc.tasks.contract import Config, Fitted, Monitor, Task
@@ -87,23 +86,26 @@ def train(
     """Train, or go on with what was cut off, or give back what is finished.
 
     Raises InputError where the set or a setting cannot be used, RecipeError where another
-    training has that name, LeakError where val or test hold a picture that trains.
+    training has that name, LeakError where val or test hold a picture that trains. A training
+    that `fresh` is to replace stays until the set was found to be usable.
     """
+    from vqc.trackers import require_usable
+
     task = find(asked.task)
-    config = task.configure(asked.settings)
+    require_usable(asked.trackers)
     dataset = open_dataset(asked.dataset)
+    config = task.configure(asked.settings)
     name = asked.name or dataset.manifest.name
     if not is_set_name(name):
         raise InputError(f"--name: expected {SET_NAME}, got {name[:80]!r}")
     folder = asked.root / task.name / name
     identity = _identity(task, config, dataset)
     with _claimed(folder):
-        if asked.fresh:
-            _empty(folder)
-        _require_same(folder, identity)
-        if (folder / RESULT).is_file():
+        is_same = _require_usable(folder, identity, asked.fresh)
+        if is_same and (folder / RESULT).is_file():
             return Trained(read_run(folder), True, ())
         notes = _check(task, dataset, on_verify)
+        _tidy(folder, everything=not is_same)
         _write_down(folder, identity, dataset)
         run = _fit(task, config, dataset, folder, identity, monitor or Quiet(), asked.trackers)
     return Trained(run, False, tuple(notes))
@@ -137,42 +139,68 @@ def _claimed(folder: Path) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise InputError(
                 f"{folder} is being trained by another command; wait for it, or give another --name"
             ) from None
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be locked: {error.strerror or error}") from None
         yield
 
 
-def _empty(folder: Path) -> None:
-    """Remove a run; InputError for a folder that holds something else."""
-    there = [path for path in folder.iterdir() if path.name != _LOCK]
-    if there and not (folder / ASKED).is_file():
-        raise InputError(f"{folder} is there and is no run; choose another --name")
-    for path in there:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def _content(folder: Path) -> list[Path]:
+    """What lies in a run folder, but for its lock and what a killed writer left."""
+    return [path for path in folder.iterdir() if path.name != _LOCK and not _is_left_over(path)]
 
 
-def _require_same(folder: Path, identity: Mapping[str, Any]) -> None:
-    """RecipeError where the folder holds another training."""
+def _is_left_over(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
+def _tidy(folder: Path, everything: bool) -> None:
+    """Remove what killed writers left, or the whole run.
+
+    What says that it is finished goes first, and what says which run it is last: killed here, it
+    is an unfinished run.
+    """
+    order = {RESULT: 0, WEIGHTS: 1, METRICS: 3, ASKED: 4}
+    paths = [
+        path for path in folder.iterdir()
+        if _is_left_over(path) or (everything and path.name != _LOCK)
+    ]  # fmt: skip
+    try:
+        for path in sorted(paths, key=lambda path: order.get(path.name, 2)):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be emptied: {error.strerror or error}") from None
+
+
+def _require_usable(folder: Path, identity: Mapping[str, Any], fresh: bool) -> bool:
+    """Whether what is in the folder is this training; otherwise it may be removed.
+
+    Raises RecipeError where it holds another training of which an epoch is done, and InputError
+    where it holds something else.
+    """
     import yaml
 
     file = folder / ASKED
     if not file.is_file():
-        if any(path.name != _LOCK for path in folder.iterdir()):
+        if _content(folder):
             raise InputError(f"{folder} is there and is no run; choose another --name")
-        return
+        return False
+    if fresh:
+        return False
     try:
         old = yaml.safe_load(file.read_bytes())
         same = old["run_id"] == identity["run_id"]
         before = {"dataset": old["dataset"]["sha256"], **old["settings"]}
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError):
         raise InputError(f"{file}: cannot be read; --fresh trains again") from None
-    if same:
-        return
+    if same or not (folder / METRICS).is_file():
+        return bool(same)
     now = {"dataset": identity["dataset"]["sha256"], **identity["settings"]}
     changed = [
         f"  {key}: {before.get(key)} there, {now.get(key)} asked for"
@@ -234,16 +262,13 @@ def _write_down(folder: Path, identity: Mapping[str, Any], dataset: Dataset) -> 
     data = find_manifest(dataset.folder).read_bytes()
     text = yaml.safe_dump(dict(identity), sort_keys=False, allow_unicode=True, width=100)
     files = {
+        ASKED: text.encode(),  # first: it makes the folder a run, which the same command mends
         DATASET: data,
         LINEAGE: json_bytes(lineage.trace(dataset)),
         ENVIRONMENT: json_bytes(environment.describe()),
-        ASKED: text.encode(),
     }
-    try:
-        for name, content in files.items():
-            replace_file(folder / name, content)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
+    for name, content in files.items():
+        write_file(folder / name, content)
 
 
 def _fit(
@@ -280,10 +305,10 @@ def _fit(
 
         fitted = task.fit(dataset, config, folder, Both())
         run = _run(identity, config, dataset, folder, fitted, before + time.monotonic() - started)
+        if not run.weights.is_file():
+            raise OutputError(f"{run.weights}: the task {task.name} left no weights there")
+        write_file(folder / RESULT, json_bytes(result_record(run)))
         tracker.end(run.metrics)
-    if not run.weights.is_file():
-        raise OutputError(f"{run.weights}: the task {task.name} left no weights there")
-    replace_file(folder / RESULT, json_bytes(result_record(run)))
     return run
 
 
@@ -312,45 +337,3 @@ def _run(
         seconds=seconds,
         weights=folder / WEIGHTS,
     )
-
-
-class MetricsTable:
-    """metrics.csv: one row an epoch, never two, whatever interrupts; seconds are of training."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._rows: list[dict[str, Any]] = []
-        if file.is_file():
-            with file.open(encoding="utf-8", newline="") as lines:
-                self._rows = list(csv.DictReader(lines))
-
-    @property
-    def epochs(self) -> int:
-        """The last epoch in the table; 0 for an empty one."""
-        return int(self._rows[-1]["epoch"]) if self._rows else 0
-
-    @property
-    def seconds(self) -> float:
-        return float(self._rows[-1]["seconds"]) if self._rows else 0.0
-
-    def add(self, epoch: int, seconds: float, metrics: Mapping[str, float]) -> None:
-        """One more epoch, in place of what the table says of it and of later ones."""
-        self.cut(epoch - 1)
-        values = {key: f"{value:.6g}" for key, value in metrics.items()}
-        self._rows.append({"epoch": epoch, "seconds": f"{seconds:.2f}", **values})
-        self._write()
-
-    def cut(self, epochs: int) -> None:
-        """Forget what comes after this epoch."""
-        self._rows = [row for row in self._rows if int(row["epoch"]) <= epochs]
-
-    def _write(self) -> None:
-        columns = list(dict.fromkeys(key for row in self._rows for key in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self._rows)
-        try:
-            replace_file(self._file, text.getvalue().encode())
-        except OSError as error:
-            raise OutputError(f"{self._file}: cannot be written: {error.strerror}") from None

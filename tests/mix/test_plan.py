@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pools import frame, names, pool, render, write
 
 from vqc.errors import InputError, LeakError, ManifestError
+from vqc.manifest import read_manifest, write_manifest
 from vqc.mix import Plan, Request, SplitRules, find_sets, plan, read_pool
 
 TRAIN, VAL, TEST = range(3)
@@ -538,6 +539,22 @@ def test_sets_are_found_and_mixes_left_out(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no finished set in empty"):
         find_sets([Path("empty")])
+
+
+def test_pre_labels_are_never_drawn_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(Path("datasets/photos"), frame("p", ("c0",)))
+    guessed = write(Path("datasets/guessed"), frame("g", ("c0",)))
+    write_manifest(guessed, replace(read_manifest(guessed), extra={"prelabels": True}))
+    folders, notes = find_sets()
+    assert folders == [Path("datasets/photos")]
+    assert len(notes) == 1 and "datasets/guessed: not taken: holds pre-labels" in notes[0]
+    assert "vqc export datasets/guessed --format cvat" in notes[0] and "vqc intake" in notes[0]
+    with pytest.raises(InputError, match="--from datasets/guessed: holds pre-labels"):
+        find_sets([guessed])
+    shutil.rmtree("datasets/photos")
+    with pytest.raises(InputError, match=r"no finished set in datasets.*\n.*holds pre-labels"):
+        find_sets()
 
 
 @pytest.mark.parametrize("rules", [

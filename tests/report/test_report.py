@@ -1,5 +1,6 @@
 """The page: whole, self-contained, true to the files it was made from, and honest."""
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -9,8 +10,13 @@ import pytest
 
 from vqc import evaluations
 from vqc.errors import InputError, OutputError
+from vqc.manifest import write_manifest
+from vqc.report import grids
+from vqc.report import study as study_of
 from vqc.report.build import Request, build
+from vqc.report.compare import rows_of
 from vqc.report.evaluation import draw_photos
+from vqc.report.reading import read_folder
 
 HOSTILE = "<script>alert('x')</script>&\"hall\""
 VOID = {"img", "br", "meta"}
@@ -21,13 +27,17 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.words, self.marks, self._open = [], [], [], []
+        self.tags, self.words, self.marks, self.rows, self._open = [], [], [], [], []
         self.feed(text)
         self.close()
         assert self._open == []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
         if tag not in VOID:
             self._open.append((tag, dict(attrs).get("class")))
 
@@ -37,6 +47,8 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if ("span", "mark") in self._open:
             self.marks.append(data)
+        if any(tag in ("td", "th") for tag, _ in self._open):
+            self.rows[-1][-1] += data
         if not any(tag == "style" for tag, _ in self._open):
             self.words.append(data)
 
@@ -46,6 +58,14 @@ class Page(HTMLParser):
 
     def all(self, tag, **attributes):
         return [a for t, a in self.tags if t == tag and attributes.items() <= a.items()]
+
+    def row(self, start):
+        """The first row of a table whose first cell begins so."""
+        return next(row for row in self.rows if row and row[0].startswith(start))
+
+    @property
+    def answer(self):
+        return self.text.split("A score is honest")[0]
 
 
 def report(*folders, out, **more):
@@ -91,6 +111,8 @@ def test_the_page_needs_nothing_else(place, study, magnets):
         pictures = page.all("img")
         assert len(pictures) > 10
         assert all(a["src"].startswith("data:image/") and a["alt"] for a in pictures)
+        (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
+        assert policy["content"].startswith("default-src 'none'")
         outside = {"script", "link", "iframe", "object", "embed", "base"}
         assert not outside & {tag for tag, _ in page.tags}
         ids = {a["id"] for _, a in page.tags if "id" in a}
@@ -109,11 +131,47 @@ def test_the_figures_lie_beside_the_page(place, study, magnets):
 
 
 def test_the_answer_is_the_honest_score_and_nothing_better(study):
-    answer = study.text.split("A score is honest")[0]
-    assert "mix, 2 repeats (4 CAD + 3 photos): mean mAP50 0.833 ± 0.014" in answer
-    assert "an honest score on 6 frames (test: january)" in answer
-    assert "0.977" not in answer
-    assert "2 of 3 rows cannot be compared" in answer
+    found = (
+        "mix, 2 repeats (4 CAD + 3 photos): mean mAP50 0.833 ± 0.014 on 6 frames (test: january)."
+    )
+    assert f"{found} honest score" in study.answer
+    assert "Equal trainings differ by 0.014 (standard deviation, 2 trainings)" in study.answer
+    assert "0.977" not in study.answer
+    assert "2 of 3 rows: their scores are marked, or of other pictures" in study.answer
+
+
+def test_what_is_wanted_first_comes_first_and_details_are_folded(study, magnets, place):
+    for page, order in ((study, ("comparison", "run-1", "run-4")), (magnets, ("grid", "run-1"))):
+        ids = [a["id"] for _, a in page.tags if "id" in a]
+        assert [name for name in ids if name in order] == list(order)
+        assert not any("open" in a for a in page.all("details", **{"class": "run"}))
+        levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3", "h4")]
+        assert levels[0] == 1 and levels.count(1) == 1
+        assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    alone = report(place / "runs/detect/later", out=place / "alone.html")
+    assert "open" in alone.all("details", **{"class": "run"})[0]
+
+
+def test_the_comparison_holds_each_row_with_its_verdict(study):
+    numbers = ["0.813± 0.000", "0.725± 0.000", "0.833± 0.014", "0.612± 0.000", "0.767± 0.000"]
+    mix = [cell.replace(" ", "") for cell in study.row("mix, 2 repeats")]
+    assert mix[1:6] == [number.replace(" ", "") for number in numbers]
+    assert mix[6:] == ["3", "1", "4", "A:test:january,6frames"]
+    assert study.row("mix, 2 repeats")[0].split() == "mix, 2 repeats mixed honest score".split()
+    photos = study.row("photos ")
+    assert photos[0] == f"photos photos only {madeup.MARK}" and photos[3] == "0.977"
+    assert photos[-1] == "B: val: hall, 6 frames"
+    assert "compare only rows with one letter" in study.text
+    assert "(what training saw)" in study.row("later")[0]
+
+
+def test_a_figure_tells_its_mark_to_those_who_cannot_see_it(study, magnets):
+    (bars,) = [a["alt"] for a in study.all("img") if a["alt"].startswith("bars of")]
+    assert madeup.MARK in bars
+    marked = [a["alt"] for a in study.all("img") if a["alt"].startswith("confusion matrix")]
+    assert [madeup.MARK in alt for alt in marked] == [True, False, False]
+    maps = [a["alt"] for a in magnets.all("img") if "over CAD frames and photos" in a["alt"]]
+    assert len(maps) == 4 and all("val split, same shoot" in alt for alt in maps)
 
 
 def test_values_are_those_of_the_files(place, study):
@@ -129,7 +187,6 @@ def test_values_are_those_of_the_files(place, study):
 
 def test_every_score_that_is_not_honest_is_marked(place, study):
     assert study.marks.count(madeup.MARK) >= 6  # comparison, scores, classes, groups, photos twice
-    assert any("what training saw: val split" in mark for mark in study.marks)
     for reason in madeup.REASONS:
         assert reason in study.text
 
@@ -141,7 +198,7 @@ def test_what_is_missing_is_told_with_the_command(place, study):
 
 def test_a_run_tells_where_it_is_from(study):
     for text in ("mix (", "7 train (4 renders, 3 photos)", "yolov8n.pt", "packages.torch",
-                 "2.13.0", "12, weights of 9", "13 min"):  # fmt: skip
+                 "2.13.0", "12, weights of epoch 9", "13 min"):  # fmt: skip
         assert text in study.text
 
 
@@ -154,10 +211,14 @@ def test_mistakes_and_examples_tell_what_they_show(study):
 
 
 def test_a_grid_tells_its_choice_its_test_and_every_cell(magnets):
-    answer = magnets.text.split("A score is honest")[0]
-    assert "Of 11 training sets, 500 CAD + 20 is chosen" in answer
-    assert "on test it reaches mAP50 0.820 ± 0.014 (mean of 2 repeats), an honest score" in answer
-    assert "10 more photos a class: about +3 mAP50" in answer
+    answer = magnets.answer
+    assert "500 CAD frames + 20 photos a class, chosen of 11 training sets by mAP50" in answer
+    assert "28 of 33 trainings done. not an honest score: val split, same shoot" in answer
+    assert "On test it reaches mAP50 0.820 ± 0.014 (mean of 2 repeats). honest score" in answer
+    # Repeats lie at -0.02, 0, 0.02, so one standard error of three is 0.0115; 250 CAD is off 0.02.
+    assert "No training set with fewer photos comes within one standard error of it." in answer
+    assert "10 more photos a class: about +3 mAP50 (1 to 5); more CAD: no gain." in answer
+    assert "holds the true mean gain about 8 times in 10" in answer
     for cell in madeup.study_cells():
         scores = [r["metrics"]["mAP50"] for r in cell["repeats"] if r["state"] == "done"]
         assert f"{cell['cad']} CAD + {cell['real']}" in magnets.text
@@ -170,6 +231,40 @@ def test_a_grid_tells_its_choice_its_test_and_every_cell(magnets):
     assert set(magnets.marks) == {"not an honest score: val split, same shoot"}
 
 
+def test_a_grid_has_the_rows_of_the_study(tmp_path):
+    scores = {(0, 5): 0.4, (0, 20): 0.8, (150, 0): 0.1, (500, 0): 0.05, (150, 5): 0.6,
+              (500, 5): 0.7, (500, 20): 0.9, (150, 20): 0.85}  # fmt: skip
+    cells = [madeup.cell(*at, [madeup.repeat(score, 0)]) for at, score in scores.items()]
+    found = grids.read_grid(madeup.grid(tmp_path / "g", cells))
+    assert [(role, p.name) for role, p in study_of.roles(found)] == [
+        ("all CAD", "cad500-real0"),
+        ("few photos", "cad0-real5"),
+        ("mixed", "cad500-real5"),
+        ("optimised", "cad500-real20"),
+        ("all photos", "cad0-real20"),
+    ]
+    few = [madeup.cell(150, 5, [madeup.repeat(0.5, 0)])]
+    found = grids.read_grid(madeup.grid(tmp_path / "h", few, chosen={"cell": "cad150-real5"}))
+    assert [role for role, _ in study_of.roles(found)] == ["mixed, optimised"]
+
+
+def test_a_val_of_simulated_photos_marks_the_grid_even_where_its_runs_have_other_paths(tmp_path):
+    data = tmp_path / "datasets" / "sim"
+    manifest = madeup.training_set(data)
+    frames = [
+        dataclasses.replace(f, source="cad", simulated=True) if f.split == "val" else f
+        for f in manifest.frames
+    ]
+    write_manifest(data, dataclasses.replace(manifest, frames=tuple(frames)))
+    run = madeup.run(tmp_path / "runs" / "cells" / "detect" / "a", data)
+    cells = [madeup.cell(150, 5, [madeup.repeat(0.5, 0, "elsewhere/a")])]
+    found = grids.read_grid(madeup.grid(tmp_path / "runs" / "grids" / "g", cells))
+    assert found.mark == "not an honest score: val split, simulated photos, same shoot"
+    assert [folder.resolve() for folder in found.places[0].runs] == [run.resolve()]
+    (row,) = rows_of([read_folder(run)])
+    assert "simulated photos" in row.mark and row.mark.endswith("(what training saw)")
+
+
 def test_hostile_names_stay_text(tmp_path):
     sets = tmp_path / "datasets" / "mix"
     madeup.training_set(sets)
@@ -179,7 +274,10 @@ def test_hostile_names_stay_text(tmp_path):
     record = json.loads(file.read_text())
     record["per_class"][HOSTILE] = record["groups"]["object size"][HOSTILE] = {"recall": 0.5}
     record["metrics"][HOSTILE] = 0.25
+    record["confusion"]["names"][0] = record["curves"][0]["name"] = HOSTILE
     file.write_text(json.dumps(record))
+    trained = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(trained | {"classes": [HOSTILE]}))
     cells = [madeup.cell(1, 2, [madeup.repeat(None, 0, failure=HOSTILE)])]
     budget = {"sentences": [HOSTILE]}
     grid = madeup.grid(tmp_path / "g", cells, name=HOSTILE, notes=[HOSTILE], budget=budget)
@@ -193,7 +291,7 @@ def test_a_grid_that_has_hardly_begun(tmp_path):
     cells = [madeup.cell(150, 5, [madeup.repeat(None, 0)])]
     empty = {"chosen": None, "budget": None, "notes": None, "val": None, "axes": None}
     page = report(madeup.grid(tmp_path / "g", cells, **empty), out=tmp_path / "r.html")
-    assert "No training set is chosen yet: 0 of 1 trainings are done." in page.text
+    assert "None is chosen yet: 0 of 1 training done." in page.text
     assert "no curve yet" in page.text
 
 
@@ -202,8 +300,8 @@ def test_a_score_on_test_with_a_mark_is_no_headline(tmp_path):
     chosen = {"cell": "cad150-real5", "test": test}
     cells = [madeup.cell(150, 5, [madeup.repeat(0.8, 0)])]
     page = report(madeup.grid(tmp_path / "g", cells, chosen=chosen), out=tmp_path / "r.html")
-    answer = page.text.split("A score is honest")[0]
-    assert "no headline: not an honest score: simulated photos" in answer
+    answer = page.answer
+    assert "so there is no headline. not an honest score: simulated photos" in answer
     assert "0.91" not in answer and "0.910" in page.text
 
 
@@ -234,11 +332,15 @@ def test_broken_pieces_are_told_and_the_rest_is_shown(place, tmp_path):
         assert text in page.text
 
 
-def test_a_second_report_leaves_no_figure_of_the_first(place, tmp_path):
+def test_a_second_report_leaves_no_figure_of_the_first(place, tmp_path, vqc):
     (tmp_path / "r-figures").mkdir()
     for name in ("2-gone-training.png", "comparison.png", "grid-map50.png", "mine.png"):
         (tmp_path / "r-figures" / name).write_bytes(b"")
-    report(place / "runs/detect/later", out=tmp_path / "r.html")
+    out = vqc("report", place / "runs/detect/later", "--out", tmp_path / "r.html").stdout
+    assert (
+        re.search(r"r\.html \(\d\.\d MB\)", re.sub(r"\s*\n", "", out))
+        and "To evaluate: vqc eval" in out
+    )
     names = {file.name for file in (tmp_path / "r-figures").iterdir()}
     assert names == {"1-later-training.png", "mine.png"}
 

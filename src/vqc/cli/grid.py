@@ -234,38 +234,63 @@ def _long(seconds: float | None) -> str:
     return "an unknown time" if seconds is None else f"about {show.clock(seconds)} (h:mm:ss)"
 
 
-class _Screen:
-    """Bars and lines while a grid goes on; on a terminal the last line is written over."""
+class StatusLine:
+    """A line on standard error that tells how far it is: on a terminal it is written over, in a
+    log it comes now and then."""
 
-    def __init__(self, bars: contextlib.ExitStack, silent: bool) -> None:
-        self._bars, self._silent = bars, silent
-        self._terminal = os.isatty(2)
-        self._width = os.get_terminal_size(2).columns - 1 if self._terminal else None
+    def __init__(self, lines: contextlib.ExitStack, silent: bool) -> None:
+        """lines: at whose end the line goes from a terminal."""
+        self._silent, self._terminal = silent, os.isatty(2)
+        self._said = time.monotonic()
+        if self._terminal and not silent:
+            lines.callback(sys.stderr.write, _CLEAR)
+
+    def say(self, text: str, now: bool = False) -> None:
+        """now: whether a log is to have it in any case."""
+        if self._silent or not (now or self._is_due()):
+            return
+        self._said = time.monotonic()
+        if self._terminal:
+            text = _CLEAR + text[: os.get_terminal_size(2).columns - 1]
+        self._write(text + ("" if self._terminal else "\n"))
+
+    def keep(self, text: str) -> None:
+        """A line that stays."""
+        if not self._silent:
+            self._write((_CLEAR if self._terminal else "") + text + "\n")
+
+    def _is_due(self) -> bool:
+        return self._terminal or time.monotonic() - self._said > show.LOG_EVERY_S
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+_CLEAR = "\r\x1b[2K"
+
+
+class _Screen:
+    """A bar while sets are made, then a line that tells how far the trainings are."""
+
+    def __init__(self, lines: contextlib.ExitStack, silent: bool) -> None:
+        self._lines, self._silent = lines, silent
         self._bar: show.Update | None = None
-        self._said = (-1, 0.0)  # trainings that were over, and when that was said
-        bars.callback(self._end_line)
+        self._line: StatusLine | None = None
+        self._over = -1
 
     def sets(self, done: int, total: int) -> None:
         if self._bar is None:
-            self._bar = self._bars.enter_context(show.progress("make sets", "sets", self._silent))
+            self._bar = self._lines.enter_context(show.progress("make sets", "sets", self._silent))
         self._bar(done, total)
 
     def tell(self, status: Status) -> None:
-        if self._said[0] < 0:
-            self._bars.close()
-        over, now = status.done + status.failed, time.monotonic()
-        due = over != self._said[0] or now - self._said[1] > show.LOG_EVERY_S
-        if self._silent or not (due or self._terminal):
-            self._said = (max(self._said[0], 0), self._said[1])
-            return
-        self._said = (over, now)
-        start, end = ("\r\x1b[2K", "") if self._terminal else ("", "\n")
-        sys.stderr.write(start + status_line(status)[: self._width] + end)
-        sys.stderr.flush()
-
-    def _end_line(self) -> None:
-        if self._terminal and not self._silent:
-            sys.stderr.write("\n")
+        if self._line is None:
+            self._lines.close()
+            self._line = StatusLine(self._lines, self._silent)
+        over = status.done + status.failed
+        self._line.say(status_line(status), now=over != self._over)
+        self._over = over
 
 
 def status_line(status: Status) -> str:

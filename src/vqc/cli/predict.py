@@ -28,9 +28,12 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write [default: predictions/RUN-SOURCE].")
     ] = None,
-    conf: Annotated[float | None, typer.Option(help="Least score of an object [0.25].")] = None,
+    conf: Annotated[
+        float | None, typer.Option(help="Least score of an object [default: 0.25].")
+    ] = None,
     iou: Annotated[
-        float | None, typer.Option(help="Overlap from which two boxes are one object [0.7].")
+        float | None,
+        typer.Option(help="Overlap from which two boxes are one object [default: 0.7]."),
     ] = None,
     imgsz: Annotated[
         int | None, typer.Option(help="Longer side for the network, px [default: the run's].")
@@ -99,13 +102,15 @@ def predict(
         fresh=fresh,
     )
     with show.progress("predict", "pictures", quiet or json) as update:
-        result = run_job(request, update)
+        result = run_job(request, update, lambda note: None if quiet else show.notes([note]))
     if json:
         show.as_json(_record(result))
     else:
         if not quiet:
             _say(result)
         _say_faults(result.faults)
+    if result.stopped:
+        _say_stopped(result, as_set)
     raise typer.Exit(130 if result.stopped else 1 if result.faults else 0)
 
 
@@ -172,20 +177,33 @@ def _settings(
 def _say(result: Result) -> None:
     if result.objects:
         show.table("found", ("class", "objects"), list(result.objects.items()))
-    typer.echo(f"{result.frames:,} pictures, {sum(result.objects.values()):,} objects")
+    least = "" if result.least_score is None else f" with a score from {result.least_score:g} on"
+    hint = f"{least} (--conf)" if least else ""
+    typer.echo(f"{result.frames:,} pictures, {sum(result.objects.values()):,} objects{hint}")
     if result.dropped:
         typer.echo(f"{result.dropped:,} frames of the camera came while the model was busy")
     speed = result.speed
     if speed is not None:
         typer.echo(
-            f"{speed.frames_per_s:.1f} a second: {speed.model_ms:.1f} ms of model and "
+            f"{speed.frames_per_s:.1f} pictures a second: {speed.model_ms:.1f} ms of model and "
             f"{speed.other_ms:.1f} ms of everything else each (start-up left out)"
         )
     if result.as_set is not None:
         folder, frames = result.as_set
         typer.echo(f"{folder}: {frames:,} pictures with labels that nobody has checked")
         typer.echo(f"next: vqc export {folder} --format cvat (or labelstudio)")
-    typer.echo(f"{result.folder}" + ("" if not result.stopped else ": stopped before the end"))
+    typer.echo(f"{result.folder}")
+
+
+def _say_stopped(result: Result, as_set: str | None) -> None:
+    """How far it came, and what that leaves."""
+    typer.echo(
+        f"vqc: stopped after {result.frames:,} of {result.total:,} pictures; the files of these "
+        f"are whole, in {result.folder}",
+        err=True,
+    )
+    if as_set is not None:
+        typer.echo(f"vqc: datasets/{as_set} was not made: it would lack pictures", err=True)
 
 
 def _say_faults(faults: tuple[str, ...]) -> None:
@@ -205,6 +223,8 @@ def _record(result: Result) -> dict[str, Any]:
     return {
         "folder": str(result.folder),
         "pictures": result.frames,
+        "pictures_in_all": result.total,
+        "least_score": result.least_score,
         "objects": dict(result.objects),
         "speed": None if speed is None else dataclasses.asdict(speed),
         "videos": [str(path) for path in result.videos],

@@ -48,6 +48,7 @@ def report(
         show.as_json(
             {
                 "page": str(made.page),
+                "bytes": made.page_bytes,
                 "figures": str(made.figures),
                 "runs": made.runs,
                 "answer": list(made.answer),
@@ -56,5 +57,6 @@ def report(
         return
     if quiet:
         return
-    typer.echo(" ".join(made.answer))
-    typer.echo(f"page: {made.page}\nfigures: {made.figures}")
+    for line in made.answer:
+        typer.echo(line)
+    typer.echo(f"page: {made.page} ({made.page_bytes / 1e6:.1f} MB)\nfigures: {made.figures}")

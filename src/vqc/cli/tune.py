@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vqc.cli import show
+from vqc.cli.grid import StatusLine
 from vqc.cli.train import Set, settings
 
 if TYPE_CHECKING:
@@ -118,35 +116,16 @@ def tune(
 
 
 class _Screen:
-    """A line for each trial that ends, and one that says how it goes; on a terminal that one is
-    written over."""
+    """A line for each trial that ends, and one that says how it goes."""
 
     def __init__(self, lines: contextlib.ExitStack, silent: bool, runs: int | None) -> None:
-        self._silent, self._runs = silent, runs
-        self._terminal = os.isatty(2)
-        self._said = time.monotonic()
-        if self._terminal and not silent:
-            lines.callback(sys.stderr.write, _CLEAR)
+        self._line, self._runs = StatusLine(lines, silent), runs
 
     def status(self, status: Status) -> None:
-        now = time.monotonic()
-        if self._silent or not (self._terminal or now - self._said > show.LOG_EVERY_S):
-            return
-        self._said = now
-        line = status_line(status, self._runs)
-        if self._terminal:
-            line = _CLEAR + line[: os.get_terminal_size(2).columns - 1]
-        sys.stderr.write(line + ("" if self._terminal else "\n"))
-        sys.stderr.flush()
+        self._line.say(status_line(status, self._runs))
 
     def ended(self, result: Result, status: Status) -> None:
-        if not self._silent:
-            start = _CLEAR if self._terminal else ""
-            sys.stderr.write(f"{start}{result_line(result)}; {status_line(status, self._runs)}\n")
-            sys.stderr.flush()
-
-
-_CLEAR = "\r\x1b[2K"
+        self._line.keep(f"{result_line(result)}; {status_line(status, self._runs)}")
 
 
 def status_line(status: Status, runs: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,7 @@ def runs(
     columns = min(len(shown), 4)
     lines = -(-len(shown) // columns)
     height = lines * (0.75 + 0.36 * max(2, len(bars)))
-    marks = "; ".join(dict.fromkeys(bar.mark for bar in bars if bar.mark))
-    mark = f"hatched: {marks}" if marks else ""
+    names, mark = named(bars)
     with canvas(
         out, (WIDE_IN if columns > 2 else 2.2 + 3 * columns, height), title, mark
     ) as figure:
@@ -66,11 +66,26 @@ def runs(
             for place, bar in enumerate(bars):
                 _draw_bar(panel, place, bar.scores.get(metric, ()), COLOURS[k % 7], bool(bar.mark))
             panel.set_title(spelled(metric), fontsize=10, loc="left")
-            _tidy(panel, [short(bar.label, 30) for bar in bars])
+            _tidy(panel, names)
             values = [v for bar in bars for v in bar.scores.get(metric, ())]
             low, high = share_axis(values)
             panel.set_xlim(low, high * 1.32)
     return out
+
+
+def named(bars: Sequence[Bar]) -> tuple[list[str], str]:
+    """The names of the bars, and the mark of the figure.
+
+    With one mark the hatching says whose it is; with several each has a letter.
+    """
+    marks = list(dict.fromkeys(bar.mark for bar in bars if bar.mark))
+    letters = dict(zip(marks, string.ascii_lowercase, strict=False)) if len(marks) > 1 else {}
+    told = "; ".join(f"({letters[m]}) {m}" if m in letters else m for m in marks)
+    names = [
+        short(bar.label, 30) + (f" ({letters[bar.mark]})" if bar.mark in letters else "")
+        for bar in bars
+    ]
+    return names, f"hatched: {told}" if marks else ""
 
 
 def groups(

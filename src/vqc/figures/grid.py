@@ -37,6 +37,12 @@ _CELL_IN = (0.86, 0.62)
 _LEAST_RANGE = 0.1
 """The colours span at least this much, so that noise does not look like a difference."""
 _FAILED = "#d55e00"
+_BRIGHT = 0.48
+"""From this share of the colour scale on, dark letters stand out more than white ones."""
+_BESIDE = 0.08
+"""Bars of several metrics stand so far apart, in training sets."""
+_CLOSE = 0.09
+"""Ticks that are nearer than this share of the axis have their labels turned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +145,20 @@ def composition(
                 continue
             look = {"color": COLOURS[k % len(COLOURS)]}
             spread = [s if math.isfinite(s) else 0 for _, s, _ in found]
+            beside = places + _BESIDE * (k - (len(metrics) - 1) / 2)
             panel.errorbar(
-                places, [m for m, _, _ in found], spread, **look, capsize=3, elinewidth=1,
+                beside, [m for m, _, _ in found], spread, **look, capsize=3, elinewidth=1,
                 linestyle=DASHES[k % len(DASHES)], marker=MARKERS[k % len(MARKERS)],
                 markersize=5, linewidth=2.4 if name == metric else 1.4, label=spelled(name),
             )  # fmt: skip
-            for x, cell in enumerate(scored):
+            for x, cell in zip(beside.tolist(), scored, strict=True):
                 values = cell.scores.get(name, ())
                 drawn += values
                 if len(values) > 1:
                     panel.plot([x] * len(values), values, ".", markersize=3, alpha=0.6, **look)
         panel.set_xticks(
             places,
-            [short(c.label) for c in scored],
+            [short(c.label, 32) for c in scored],
             rotation=40,
             ha="right",
             rotation_mode="anchor",
@@ -173,11 +180,12 @@ def learning(
     against: Literal["real", "cad"] = "real",
     bands: Sequence[Band] = (),
     mark: str = "",
+    settings: str = "",
 ) -> Path | None:
     """Write the score against photos a class, a line a CAD level; or the other way round.
 
-    Points are repeats, lines go through means, bands are what a model expects. None where
-    no cell has a value.
+    Points are repeats, lines go through means, bands are what a model expects. settings: that
+    the cells share, for the title. None where no cell has a value.
     """
     scored = [cell for cell in cells if math.isfinite(cell.mean(metric))]
     if not scored:
@@ -185,7 +193,7 @@ def learning(
     other: Literal["real", "cad"] = "cad" if against == "real" else "real"
     names = {"cad": CAD_LABEL, "real": REAL_LABEL}
     levels = sorted({getattr(cell, other) for cell in scored})
-    title = f"{spelled(metric)} against {names[against]}"
+    title = f"{spelled(metric)} against {names[against]}" + (f" ({settings})" if settings else "")
     with canvas(out, (HALF_IN, 4.3), title, mark) as figure:
         panel = figure.subplots()
         for k, level in enumerate(levels):
@@ -204,7 +212,8 @@ def learning(
         panel.set_axisbelow(True)
         panel.spines[["top", "right"]].set_visible(False)
         where = {"loc": "outside lower center", "ncols": min(5, len(levels)), "frameon": False}
-        figure.legend(title=names[other], fontsize=9, title_fontsize=9, **where)
+        fitted = "; dotted: fitted curve, shaded: its range" if bands else ""
+        figure.legend(title=names[other] + fitted, fontsize=9, title_fontsize=9, **where)
     return out
 
 
@@ -247,6 +256,9 @@ def _scale_x(panel: Axes, ticks: Sequence[int]) -> None:
         panel.set_xscale("symlog", linthresh=above[0], linscale=0.6)
         panel.xaxis.set_minor_locator(_no_ticks())
     panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    places = panel.xaxis.get_transform().transform(np.array([*panel.get_xlim(), *ticks]))
+    if len(ticks) > 1 and np.diff(places[2:]).min() < _CLOSE * (places[1] - places[0]):
+        panel.tick_params(axis="x", rotation=50)
 
 
 def _no_ticks() -> object:
@@ -285,7 +297,7 @@ def _draw_cell(
         where = {"ha": "center", "va": "center", "fontsize": 9}
         panel.text(x, y, text, color=_FAILED if failed else INK, bbox=box, **where)
         return
-    bright = (mean - ends[0]) / (ends[1] - ends[0]) > 0.55
+    bright = (mean - ends[0]) / (ends[1] - ends[0]) > _BRIGHT
     lines = [said(mean, spread), f"n={count}" + (f", {failed}" if failed else "")]
     panel.text(
         x, y, "\n".join(lines), ha="center", va="center", fontsize=9,

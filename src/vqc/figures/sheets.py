@@ -31,6 +31,7 @@ _CONTEXT = 2.2
 """A crop is so many times as wide as what it shows, so that one sees where it is."""
 _LEAST_SHARE = 0.22
 """And at least this share of the picture's longer side."""
+_FAINTEST = 0.01
 _NAMED = 6
 """In a picture with more boxes than this, only their colours tell what they are."""
 _GAP_PX, _LINE_PX, _FONT_PX, _LETTERS = 8, 18, 14, 54
@@ -140,14 +141,16 @@ def draw_sheet(
 
 def what(mistake: Mistake) -> str:
     """One mistake in words."""
-    if mistake.truth is not None and mistake.predicted is not None:
-        return f"{mistake.kind}: {mistake.truth} taken for {mistake.predicted}, {mistake.score:.2f}"
-    if mistake.predicted is not None:
-        return f"{mistake.kind}: {mistake.predicted}, {mistake.score:.2f}"
-    if mistake.truth is not None:
-        faint = f", at most {mistake.score:.2f}" if mistake.score else ""
-        return f"{mistake.kind}: {mistake.truth}{faint}"
-    return f"{mistake.kind}, {mistake.score:.2f}"
+    truth, predicted, score = mistake.truth, mistake.predicted, f"{mistake.score:.2f}"
+    if truth is not None and predicted is not None and truth != predicted:
+        return f"{mistake.kind}: {truth} taken for {predicted}, {score}"
+    if predicted is not None:
+        return f"{mistake.kind}: {predicted}, {score}"
+    if truth is not None:
+        # An answer below the threshold, which does not count.
+        faint = score if mistake.score >= _FAINTEST else f"under {_FAINTEST}"
+        return f"{mistake.kind}: {truth}" + (f", answered at {faint} only" * bool(mistake.score))
+    return f"{mistake.kind}, {score}"
 
 
 def crop_around(boxes: Sequence[Box], size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -5,13 +5,13 @@ In: the small files that workers keep up to date, and the book. Out: `Status`, n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from vqc.grid.book import Book
@@ -44,45 +44,41 @@ class Status:
 Tell = Callable[[Status], None]
 
 
+@contextlib.contextmanager
+def every_second(do: Callable[[], None]) -> Iterator[None]:
+    """Do something every second meanwhile, in a thread; it must import nothing."""
+    over = threading.Event()
+
+    def follow() -> None:
+        while not over.wait(EVERY_S):
+            do()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 class Follower:
-    """Tells the status every second, from a thread that imports nothing.
+    """Knows how far a grid is, for as long as some of its trainings go on.
 
     trials: those that are trained now. folder: where the workers' files are.
     """
 
-    def __init__(self, book: Book, trials: Sequence[Trial], folder: Path, tell: Tell) -> None:
-        self._book, self._folder, self._tell = book, folder, tell
+    def __init__(self, book: Book, trials: Sequence[Trial], folder: Path) -> None:
+        self._book, self._folder = book, folder
         self._trials = {trial.name: trial for trial in trials}
         self._begun = time.monotonic()
         self._resumed: dict[str, int] = {}  # pictures that a training had seen before
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> Follower:
-        self._tell(self.status())
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-        self._tell(self.status())
-
-    def _follow(self) -> None:
-        while not self._over.wait(EVERY_S):
-            self._tell(self.status())
 
     def status(self) -> Status:
         book = self._book
         running, seen, left = [], 0, 0
-        told = {file.stem: _read(file) for file in sorted(self._folder.glob("*.json"))}
         for name, trial in self._trials.items():
-            now, state = told.get(name), book.results[name].state
+            now, state = told(self._folder, name), book.results[name].state
             if now is not None:
                 running.append(Running(name, now["epoch"], trial.epochs))
                 self._resumed[name] = now["resumed"] * trial.images
@@ -104,10 +100,13 @@ class Follower:
         )
 
 
-def _read(file: Path) -> dict[str, Any] | None:
-    """A worker's file; None where it is gone by now."""
+def told(folder: Path, name: str) -> dict[str, Any] | None:
+    """What a worker last said of a training: `done` pictures, `epoch`, and epochs `resumed`.
+
+    None where it is not under way, or has not begun.
+    """
     try:
-        found: dict[str, Any] = json.loads(file.read_bytes())
+        found: dict[str, Any] = json.loads(Path(folder, f"{name}.json").read_bytes())
     except (OSError, ValueError):
         return None
     return found

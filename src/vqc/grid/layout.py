@@ -16,16 +16,14 @@ import numpy as np
 
 from vqc.errors import InputError, VqcError
 from vqc.grid.request import MIX_AXES, GridRequest
+from vqc.grid.val import rules_with_val, sessions_of, val_rows
 from vqc.mix import Plan, Pool, Request
 from vqc.mix import plan as plan_mix
 from vqc.mix.build import recipe_text
-from vqc.mix.splits import TEST, TRAIN, VAL
+from vqc.mix.splits import TEST, TRAIN
 from vqc.tasks import find
 from vqc.tasks.contract import Config, Task
 from vqc.types import Progress
-
-SAME_SHOOT_FRACTION = 0.2
-"""Share of the training photos that chooses where no shoot was set aside for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,11 @@ class Cell:
     def combination(self) -> str:
         """Such as "imgsz640-greyyes"; empty where CAD and photos are the only axes."""
         return "-".join(f"{key}{_word(value)}" for key, value in self.settings.items())
+
+    @property
+    def words(self) -> str:
+        """The same for people, such as "imgsz 640, grey yes"."""
+        return ", ".join(f"{key} {_word(value)}" for key, value in self.settings.items())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +101,8 @@ def draw(
     on_progress: draws made, draws in all. Raises InputError for cells that cannot be drawn,
     and LeakError as a mix does.
     """
-    splits, notes = _splits(request, pool)
+    cut = replace(request.mix.splits, cut_seed=request.seed)  # one val and test for every draw
+    splits, notes = rules_with_val(pool, cut)
     combinations = list(request.combinations())
     places = [(cad, real) for real in request.real for cad in request.cad if cad or real]
     if 0 in request.cad and 0 in request.real:
@@ -209,19 +213,6 @@ def pace_of_record(identity: Mapping[str, Any]) -> str:
 _NO_MATTER_FOR_PACE = ("seed", "epochs", "epoch_images", "patience")
 
 
-def _splits(request: GridRequest, pool: Pool) -> tuple[Any, list[str]]:
-    """Rules that cut the same val and test for every draw; a val of the same shoots, if need be."""
-    rules = replace(request.mix.splits, cut_seed=request.seed)
-    marked = bool((pool.is_photo & pool.is_usable & (pool.split == VAL)).any())
-    if rules.val or rules.val_fraction or marked:
-        return rules, []
-    note = (
-        "no shoot is set aside for val: a fifth of the training photos chooses, of the same "
-        "shoot, in all cells alike; --val SESSION gives a shoot of its own"
-    )
-    return replace(rules, val_fraction=SAME_SHOOT_FRACTION), [note]
-
-
 def _cell(request: GridRequest, cad: int, real: int, values: Mapping[str, Any]) -> Cell:
     several = {key: value for key, value in values.items() if len(request.axes[key]) > 1}
     bare = Cell("", cad, real, several)
@@ -233,22 +224,16 @@ def _drawing(
     request: GridRequest, pool: Pool, drawn: Sequence[Drawn], notes: Sequence[str]
 ) -> Drawing:
     first = drawn[0].plan
-    val = np.sort(first.rows_in(VAL))
-    if not len(val):
-        raise InputError(
-            "there are no photos for val, and a grid compares its cells there: take photos in "
-            "(vqc intake) and give a shoot with --val"
-        )
+    val = val_rows(first)
     for d in drawn:
-        if not np.array_equal(np.sort(d.plan.rows_in(VAL)), val):
+        if not np.array_equal(val_rows(d.plan), val):
             raise VqcError(f"{d.cell.name}: its val is another one than in the other cells")
     largest = max(drawn, key=lambda d: (d.count(TRAIN), -d.seed))
-    sessions = sorted({pool.sessions[s] for s in pool.session[val]})
     return Drawing(
         request=request,
         pool=pool,
         drawn=tuple(drawn),
-        val=", ".join(sessions),
+        val=", ".join(sessions_of(pool, val)),
         same_shoot=any(d.plan.same_shoot.any() for d in drawn),
         has_test=bool(len(first.rows_in(TEST))),
         notes=tuple(dict.fromkeys([*notes, *largest.plan.notes])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,9 +15,15 @@ from vqc.grid.layout import Cell
 if TYPE_CHECKING:
     from vqc.figures.grid import Band, GridCell
 
+Axis = Literal["real", "cad"]
 STUDY = ("mAP50", "recall", "precision", "F1")
 _BUDGET_METRIC = "mAP50"
 _DECIMALS = 4
+_LEARNING: tuple[tuple[Axis, Axis, str], ...] = (
+    ("real", "cad", "photos"),
+    ("cad", "real", "renders"),
+)
+"""What is on x, what has a line each, and what the curves are called."""
 
 
 def photo_budget(book: Book) -> dict[str, Any] | None:
@@ -79,18 +85,16 @@ def draw_pictures(book: Book, folder: Path) -> list[str]:
         for combination in combinations:
             mine = [c for c in book.cells if c.combination == combination]
             cells = [_drawn(book, cell, "") for cell in mine]
-            tail = f"-{combination}" if combination else ""
+            tail, settings = f"-{combination}" if combination else "", mine[0].words
             for name in metrics:
-                title = f"{name} ({combination})" if combination else ""
+                title = f"{name} ({settings})" if settings else ""
                 figures.heatmap(cells, name, folder / f"heatmap-{name}{tail}.png", title, mark)
             known = book.budget if combination == best[0].combination else None
-            for against, file in (("real", "photos"), ("cad", "renders")):
-                figures.learning(
-                    cells, metric, folder / f"learning-{file}{tail}.png",
-                    "real" if against == "real" else "cad",
-                    _bands(known, file, "cad" if against == "real" else "real"), mark,
-                )  # fmt: skip
-        every = [_drawn(book, cell, cell.combination) for cell in book.cells]
+            for against, level, curves in _LEARNING:
+                bands = _bands(known, curves, level)
+                file = folder / f"learning-{curves}{tail}.png"
+                figures.learning(cells, metric, file, against, bands, mark, settings)
+        every = [_drawn(book, cell, cell.words) for cell in book.cells]
         figures.composition(every, folder / "composition.png", metric, metrics, mark)
     except OutputError as error:
         return [f"pictures: {error}"]
@@ -102,14 +106,14 @@ def _mark(book: Book) -> str:
     return f"Scores on val, which chooses epochs and cells{shoot}: to compare, no more"
 
 
-def _drawn(book: Book, cell: Cell, combination: str) -> GridCell:
+def _drawn(book: Book, cell: Cell, settings: str) -> GridCell:
     from vqc.figures.grid import GridCell
 
     states = [book.results[trial.name].state for trial in book.trials_of(cell)]
     return GridCell(
         cad=cell.cad,
         real=cell.real,
-        label=f"{cell.cad} CAD + {cell.real}" + (f" {combination}" if combination else ""),
+        label=f"{cell.cad} CAD + {cell.real}" + (f", {settings}" if settings else ""),
         scores={name: tuple(book.scores(cell, name)) for name in book.metrics},
         failed=states.count("failed"),
     )

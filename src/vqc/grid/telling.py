@@ -8,8 +8,9 @@ from typing import Any
 
 from vqc.errors import IncompleteError
 from vqc.grid.book import Book
+from vqc.grid.crew import LOG
 from vqc.grid.model import Grid
-from vqc.grid.trainings import LOG, Estimate
+from vqc.grid.trainings import Estimate
 from vqc.mix.splits import TEST, TRAIN, VAL
 
 PLAN_COLUMNS = ("cell", "train", "val", "test", "epochs", "pictures seen", "there")

@@ -5,30 +5,24 @@ In: `Grid`. Out: `Book`, and the folder that `model` describes.
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vqc import engines
 from vqc.errors import VqcError
 from vqc.grid.book import Book
-from vqc.grid.follow import Follower, Tell
+from vqc.grid.crew import LOG, answers, gathered, held
+from vqc.grid.follow import Follower, Tell, every_second
 from vqc.grid.layout import Trial
-from vqc.grid.model import Grid, Workers, write_asked
+from vqc.grid.model import Grid, write_asked
 from vqc.grid.pace import Pace, known_paces, seconds_of, time_job
 from vqc.grid.pictures import draw_pictures, photo_budget
-from vqc.grid.worker import Crew, Job, ScoreJob, TrainJob, open_worker
+from vqc.grid.worker import Crew, Job, ScoreJob, TrainJob
 from vqc.mix import build
 from vqc.runs import RESULT
 from vqc.types import Progress
-
-LOG = "worker.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +50,10 @@ def estimate(grid: Grid, on_progress: Progress = lambda done, total: None) -> Es
     notes = []
     with tempfile.TemporaryDirectory(prefix="vqc-grid-") as scratch:
         jobs = [time_job(trial, grid.task, Path(scratch)) for trial in kinds.values()]
-        one = Workers(grid.workers.devices[:1], grid.workers.threads)
-        with _crew(one, Path(scratch, LOG)) as crew:
+        one, log = grid.workers.devices[:1], Path(scratch, LOG)
+        with gathered(log, one, grid.workers.threads) as crew:
             on_progress(0, len(jobs))
-            for done, (job, answer) in enumerate(_answers(crew, jobs), start=1):
+            for done, (job, answer) in enumerate(answers(crew, jobs), start=1):
                 if "pace" in answer:
                     kind = next(k for k, trial in kinds.items() if trial.name == job.name)
                     paces[kind] = answer["pace"]
@@ -78,18 +72,21 @@ def run(
     """Train what is missing, choose a cell on val, score it alone on test, write everything.
 
     A training that fails is noted, and the others go on. tell: how far it is, now and then.
-    on_sets: sets made, sets in all. Raises OutputError where the results cannot be written.
+    on_sets: sets made, sets in all. Raises OutputError where the results cannot be written,
+    InputError where another command is at this grid.
     """
-    book = grid.book()
-    write_asked(grid)
-    book.write(grid.folder)
-    with _crew(grid.workers, grid.folder / LOG) as crew:
-        _train(grid, book, crew, tell, on_sets)
-        _choose(grid, book, crew)
-    book.budget = photo_budget(book)
-    book.write(grid.folder)
-    book.notes += draw_pictures(book, grid.folder)
-    book.write(grid.folder)
+    with held(grid.folder):
+        book = grid.book()
+        write_asked(grid)
+        book.write(grid.folder)
+        workers = grid.workers
+        with gathered(grid.folder / LOG, workers.devices, workers.threads) as crew:
+            _train(grid, book, crew, tell, on_sets)
+            _choose(grid, book, crew)
+        book.budget = photo_budget(book)
+        book.write(grid.folder)
+        book.notes += draw_pictures(book, grid.folder)
+        book.write(grid.folder)
     return book
 
 
@@ -106,13 +103,16 @@ def _train(grid: Grid, book: Book, crew: Crew, tell: Tell, on_sets: Progress) ->
         root = grid.places.root / "cells"
         jobs.append(TrainJob(trial.name, dataset, grid.task, trial.settings, root, is_spoilt))
     on_sets(len(waiting), len(waiting))
-    with Follower(book, waiting, crew.folder, tell):
-        for job, answer in _answers(crew, jobs):
+    follower = Follower(book, waiting, crew.folder)
+    tell(follower.status())
+    with every_second(lambda: tell(follower.status())):
+        for job, answer in answers(crew, jobs):
             if "failure" in answer:
                 book.fail(job.name, answer["failure"])
             elif book.look(job.name).state != "done":
                 book.fail(job.name, "the training ended without a result")
             book.write(grid.folder)
+    tell(follower.status())
 
 
 def _made(grid: Grid, trial: Trial) -> tuple[Path | None, str]:
@@ -142,7 +142,7 @@ def _choose(grid: Grid, book: Book, crew: Crew) -> None:
             scores[trial.name] = _no(why)
         else:
             jobs.append(ScoreJob(trial.name, grid.runs / trial.name, dataset, "test", device))
-    for job, answer in _answers(crew, jobs):
+    for job, answer in answers(crew, jobs):
         scores[job.name] = answer if "mark" in answer else _no(answer["failure"])
     book.chosen["test"] = [{"seed": t.drawn.seed, **scores[t.name]} for t in finished]
 
@@ -150,22 +150,3 @@ def _choose(grid: Grid, book: Book, crew: Crew) -> None:
 def _no(why: str) -> dict[str, Any]:
     """A score that there is not."""
     return {"metrics": {}, "mark": f"no score: {why}"}
-
-
-@contextlib.contextmanager
-def _crew(workers: Workers, log: Path) -> Iterator[Crew]:
-    with tempfile.TemporaryDirectory(prefix="vqc-grid-") as folder:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        yield Crew(workers.devices, workers.threads, Path(folder), log.resolve(), os.getpid())
-
-
-def _answers(crew: Crew, jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[str, Any]]]:
-    """Every job with its answer, as they come; `failure` says why there is no other."""
-    workers = min(len(crew.devices), len(jobs))
-    outcomes = engines.run(partial(open_worker, crew), jobs, workers, stall_s=math.inf)
-    with contextlib.closing(outcomes):
-        for outcome in outcomes:
-            answer = outcome.result
-            if outcome.failure is not None:
-                answer = {"failure": f"{outcome.failure} (see {crew.log})"}
-            yield jobs[outcome.index], answer

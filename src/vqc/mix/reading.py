@@ -42,6 +42,8 @@ ROOTS = (Path("renders"), Path("datasets"))
 _COLUMNS = (
     "source", "offset", "length", "kind", "session", "split", "state", "primary", "count"
 )  # fmt: skip
+_PRELABELS = "prelabels"
+"""The header's field by which `vqc predict --as-set` marks a set that nobody has corrected."""
 _BLOCK = 10_000
 _CHUNK = 1 << 20
 
@@ -59,11 +61,13 @@ class _Line(msgspec.Struct, gc=False):
 
 
 def find_sets(roots: Sequence[Path] | None = None) -> tuple[list[Path], list[str]]:
-    """The finished sets at or right below the roots, mixes left out, and notes on the rest.
+    """The finished sets at or right below the roots, and notes on the rest.
+
+    Mixes are left out, and so are sets of pre-labels: what a model drew is no truth.
 
     roots: by default renders/ and datasets/, as far as they are there.
-    Raises InputError for a root that is not there or where there is no set at all, and
-    ManifestError for a header that cannot be read.
+    Raises InputError for a root that is not there or is left out itself, and where there is
+    no set at all, and ManifestError for a header that cannot be read.
     """
     if roots is None:
         roots = [root for root in ROOTS if root.is_dir()]
@@ -75,19 +79,33 @@ def find_sets(roots: Sequence[Path] | None = None) -> tuple[list[Path], list[str
         inside = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
         for folder in [root] if (root / FILE_NAME).is_file() else inside:
             if (folder / FILE_NAME).is_file():
-                if _header(folder)[0]["kind"] != "mix":
+                header, _ = _header(folder)
+                reason = _reason_against(header, folder)
+                if reason is None:
                     folders.setdefault(folder.resolve(), folder)
                 elif folder == root:
-                    raise InputError(f"--from {root}: is a mix; give the sets that it was made of")
+                    raise InputError(f"--from {root}: {reason}")
+                elif header["kind"] != "mix":
+                    notes.append(f"{folder}: not taken: {reason}")
             elif (folder / RECIPE).is_file() or (folder / ".partial").is_dir():
                 notes.append(f"{folder}: unfinished, not taken; give its command once more")
     if not folders:
         where = " and ".join(map(str, roots or ROOTS))
-        raise InputError(
-            f"no finished set in {where}: make one with vqc render or vqc intake, or name its "
-            "folder with --from"
-        )
+        advice = "make one with vqc render or vqc intake, or name its folder with --from"
+        raise InputError("\n".join([f"no finished set in {where}: {advice}", *notes]))
     return list(folders.values()), notes
+
+
+def _reason_against(header: dict[str, Any], folder: Path) -> str | None:
+    """Why a finished set is not drawn from, and what to do; None where it is."""
+    if header["kind"] == "mix":
+        return "is a mix; give the sets that it was made of"
+    if header.get(_PRELABELS):
+        return (
+            "holds pre-labels, which nobody has checked; correct them (vqc export "
+            f"{folder} --format cvat, or labelstudio) and take the result in with vqc intake"
+        )
+    return None
 
 
 def read_pool(

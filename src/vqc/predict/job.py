@@ -10,7 +10,7 @@ import contextlib
 import math
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -18,10 +18,11 @@ from typing import Any
 
 from vqc import __version__
 from vqc.errors import InputError
+from vqc.predict import output as place
 from vqc.predict import reading, source
 from vqc.predict.live import Window, has_display
-from vqc.predict.output import Output, claim
-from vqc.predict.prelabels import Prelabels
+from vqc.predict.output import Output
+from vqc.predict.prelabels import Prelabels, require_free
 from vqc.predict.reading import Shot
 from vqc.predict.sink import Sink
 from vqc.predict.source import Source
@@ -30,6 +31,7 @@ from vqc.predict.threads import ReadAhead, WriteBehind
 from vqc.runs import Run, read_run
 from vqc.tasks import find
 from vqc.tasks.contract import Picture, Prediction
+from vqc.tasks.settings import parse
 from vqc.types import Progress
 
 ROOT, SETS = Path("predictions"), Path("datasets")
@@ -60,8 +62,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it. frames: pictures answered. objects: class to how many.
+    """What came of it. frames: pictures answered. total: how many there were, as far as known.
 
+    objects: class to how many. least_score: of an object that counts, where the task has one.
     videos: drawn ones. faults: what could not be read, or not be put into the set. stopped:
     interrupted before the end of the files. dropped: frames of a camera that came while the
     model was busy. as_set: the set of pre-labels and how many pictures it holds.
@@ -69,6 +72,8 @@ class Result:
 
     folder: Path
     frames: int
+    total: int
+    least_score: float | None
     objects: Mapping[str, int]
     speed: Speed | None
     videos: tuple[Path, ...]
@@ -78,9 +83,14 @@ class Result:
     as_set: tuple[Path, int] | None
 
 
-def predict(request: Request, on_progress: Progress = lambda done, total: None) -> Result:
+def predict(
+    request: Request,
+    on_progress: Progress = lambda done, total: None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> Result:
     """Predict, draw and write. on_progress: pictures done, and in all as far as it is known.
 
+    on_note: what the user should know before the first picture.
     Ctrl-C and a termination signal end it after the picture under way: a video is whole, and
     so is every line. Raises InputError before anything is written where something does not
     fit, and OutputError.
@@ -90,6 +100,8 @@ def predict(request: Request, on_progress: Progress = lambda done, total: None) 
     found = source.find(request.sources)
     folder = request.out or ROOT / f"{run.name}-{found.name}"
     _require_fitting(request, found, folder)
+    least_score = _least_score(run, request.settings)
+    set_folder = _set_folder(request)
     reading.prepare()
     stop, faults = threading.Event(), list[str]()
     with contextlib.ExitStack() as closing, _interruptible(stop) as signals:
@@ -97,11 +109,13 @@ def predict(request: Request, on_progress: Progress = lambda done, total: None) 
         feed = _Feed(ReadAhead(shots, _AHEAD, found.live is not None, stop))
         closing.callback(feed.ahead.close)
         answers = feed.answers(task.predict(run, feed.pictures(), request.settings))
-        claim(folder, request.fresh)
-        window = _window(request, found, run, closing)
+        place.clear(folder)
+        window = _window(request, found, run, closing, on_note)
         output = Output(folder, request.images, request.crops, bool(found.live or found.clips))
         closing.callback(output.abandon)
-        prelabels = _prelabels(request, found, run, closing)
+        prelabels = Prelabels(set_folder, run, found) if set_folder is not None else None
+        if prelabels is not None:
+            closing.callback(prelabels.close)
         sink = Sink(task, output, prelabels, request.images or window is not None)
         total = reading.count(found, request.fps, request.limit) or 0
         for count in _go(answers, feed, sink, _asked(request, run, found), closing):
@@ -113,6 +127,8 @@ def predict(request: Request, on_progress: Progress = lambda done, total: None) 
         return Result(
             folder=folder,
             frames=feed.watch.count,
+            total=max(total, feed.watch.count),
+            least_score=least_score,
             objects=dict(sorted(sink.objects.items())),
             speed=feed.watch.speed(),
             videos=tuple(output.videos),
@@ -189,26 +205,40 @@ def _require_fitting(request: Request, found: Source, folder: Path) -> None:
     if faults:
         raise InputError("\n".join(faults))
     source.require_apart(found, request.sources, folder)
+    place.require_free(folder, request.fresh)
+
+
+def _least_score(run: Run, settings: Mapping[str, Any]) -> float | None:
+    """Of an object that counts. Raises InputError for settings that do not fit."""
+    if run.task != "detect":  # the settings of another task are its own
+        return None
+    from vqc.tasks.detect.predict import PredictConfig
+
+    return PredictConfig(**parse(PredictConfig, settings)).conf
+
+
+def _set_folder(request: Request) -> Path | None:
+    if request.as_set is None:
+        return None
+    return require_free(SETS, request.as_set, request.fresh)
 
 
 def _window(
-    request: Request, found: Source, run: Run, closing: contextlib.ExitStack
+    request: Request,
+    found: Source,
+    run: Run,
+    closing: contextlib.ExitStack,
+    on_note: Callable[[str], None],
 ) -> Window | None:
-    if found.live is None or not request.show or not has_display():
+    if found.live is None:
+        return None
+    if request.show and not has_display():
+        on_note("no window: no display answers here (DISPLAY); Ctrl-C ends, --no-show is silent")
+    if not request.show or not has_display():
         return None
     window = Window(f"vqc predict {run.name}")
     closing.callback(window.close)
     return window
-
-
-def _prelabels(
-    request: Request, found: Source, run: Run, closing: contextlib.ExitStack
-) -> Prelabels | None:
-    if request.as_set is None:
-        return None
-    prelabels = Prelabels(SETS / request.as_set, request.fresh, run, found)
-    closing.callback(prelabels.close)
-    return prelabels
 
 
 def _asked(request: Request, run: Run, found: Source) -> dict[str, Any]:

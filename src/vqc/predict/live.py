@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,12 +37,17 @@ def frames_from(live: Live) -> Iterator[VideoFrame]:
 def _camera(number: int) -> Iterator[ByteArray]:
     import cv2
 
+    numbers = sorted(int(n) for p in Path("/dev").glob("video*") if (n := p.name[5:]).isdigit())
+    if sys.platform == "linux" and number not in numbers:
+        there = f"cameras here: {', '.join(map(str, numbers))}" if numbers else "there is none here"
+        raise InputError(f"camera {number}: there is no such camera; {there}")
+    cv2.setLogLevel(0)  # it would tell of every way in which it tried to open one
     capture = cv2.VideoCapture(number)
     try:
         if not capture.isOpened():
             raise InputError(
-                f"camera {number}: does not open; {_cameras()}. Another program may have it, or "
-                "this user may not read it"
+                f"camera {number}: does not open: another program has it, or this user may not "
+                f"read /dev/video{number} (the group is mostly called video)"
             )
         while True:
             came, bgr = capture.read()
@@ -50,11 +56,6 @@ def _camera(number: int) -> Iterator[ByteArray]:
             yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     finally:
         capture.release()
-
-
-def _cameras() -> str:
-    numbers = sorted(int(n) for p in Path("/dev").glob("video*") if (n := p.name[5:]).isdigit())
-    return f"cameras here: {', '.join(map(str, numbers))}" if numbers else "no camera is here"
 
 
 def _rtsp(live: Live) -> Iterator[ByteArray]:

@@ -33,12 +33,9 @@ UNFINISHED = ".part"
 """Ends the name of the records of still pictures until there are all of them."""
 
 
-def claim(folder: Path, fresh: bool) -> None:
-    """Make sure that nothing is overwritten; with `fresh`, remove earlier predictions.
-
-    Raises InputError where something is there that may not go.
-    """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+def require_free(folder: Path, fresh: bool) -> None:
+    """Raise InputError where something is there that may not go: it could be overwritten."""
+    if _is_free(folder):
         return
     if not (folder / ASKED).is_file():
         raise InputError(f"{folder} is there and holds no predictions; choose another --out")
@@ -46,8 +43,17 @@ def claim(folder: Path, fresh: bool) -> None:
         raise InputError(
             f"{folder} holds predictions already; --fresh replaces them, --out NAME keeps both"
         )
-    with reporting(folder):
-        shutil.rmtree(folder)
+
+
+def clear(folder: Path) -> None:
+    """Remove earlier predictions; `require_free` said that they may go."""
+    if not _is_free(folder):
+        with reporting(folder):
+            shutil.rmtree(folder)
+
+
+def _is_free(folder: Path) -> bool:
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from vqc.intake.video import encode_jpeg
 from vqc.manifest import read_manifest
 from vqc.phash import phash
 from vqc.pictures import LARGEST_MPX
-from vqc.predict.reading import Shot
+from vqc.predict.reading import Shot, shown
 from vqc.predict.source import File, Live, Source
 from vqc.runs import Run
 from vqc.types import Annotation, Frame, Manifest
@@ -44,9 +44,8 @@ class PrelabelRecipe(Recipe):
 class Prelabels:
     """The set while it is made; `close` must be called whatever happens."""
 
-    def __init__(self, folder: Path, fresh: bool, run: Run, source: Source) -> None:
-        """Raises InputError where the name cannot be used, or where another set has it."""
-        _require_free(folder, fresh)
+    def __init__(self, folder: Path, run: Run, source: Source) -> None:
+        """folder: from `require_free`."""
         self.folder, self._run = folder, run
         self._sessions = video_sessions([clip.name for clip in source.clips])
         self._files: dict[str, str] = {}
@@ -94,11 +93,11 @@ class Prelabels:
         path, name = shot.of.path, shot.of.name
         picture = intake_picture.open_picture(path, None, round(LARGEST_MPX * 1e6))
         if isinstance(picture, str):
-            self.faults.append(f"{path}: not in the set: {picture}")
+            self.faults.append(f"{shown(path)}: not in the set: {picture}")
             return None
         twin = self._files.setdefault(picture.sha256, name)
         if twin != name:
-            self.faults.append(f"{path}: not in the set: the same picture as {twin}")
+            self.faults.append(f"{shown(path)}: not in the set: the same picture as {twin}")
             return None
         image = image_path(len(self._frames), name, picture.suffix)
         content = path if picture.data is None else picture.data
@@ -146,12 +145,16 @@ def _annotation(thing: Mapping[str, Any]) -> Annotation:
     return Annotation(class_name=thing["class"], box_xyxy=(x0, y0, x1, y1), extra=extra)
 
 
-def _require_free(folder: Path, fresh: bool) -> None:
-    """Only a set of the same kind may be replaced: nobody's photos and labels go."""
-    if not is_set_name(folder.name):
-        raise InputError(f"--as-set: expected {SET_NAME}, got {folder.name!r}")
+def require_free(root: Path, name: str, fresh: bool) -> Path:
+    """The folder of the set. Raises InputError where the name or the place cannot be used.
+
+    Only a set of the same kind may be replaced: nobody's photos and labels go.
+    """
+    if not is_set_name(name):
+        raise InputError(f"--as-set: expected {SET_NAME}, got {name[:80]!r}")
+    folder = root / name
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
+        return folder
     try:
         is_ours = read_manifest(folder).extra.get(MARK) is True
     except VqcError:
@@ -163,3 +166,4 @@ def _require_free(folder: Path, fresh: bool) -> None:
             f"{folder} holds pre-labels already; --fresh replaces them, another --as-set NAME "
             "keeps both"
         )
+    return folder

@@ -23,7 +23,7 @@ from vqc.predict.source import File, Live, Source
 from vqc.tasks.contract import Picture
 from vqc.types import ByteArray
 
-_FORMATS = (*IMAGE_FORMATS, "MPO", "HEIF")
+_FORMATS = (*IMAGE_FORMATS, "HEIF")
 _ONLY_FILES = {"format_whitelist": "mov,matroska,webm,avi", "protocol_whitelist": "file"}
 
 
@@ -76,6 +76,8 @@ def read_still(path: Path) -> ByteArray:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
+        if not path.stat().st_size:
+            raise InputError("is empty")
         with Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > LARGEST_MPX * 1e6:
                 raise InputError(f"has more than {LARGEST_MPX} megapixels")
@@ -88,10 +90,19 @@ def read_still(path: Path) -> ByteArray:
         raise
     except FileNotFoundError:
         raise InputError("is no longer there") from None
+    except PermissionError:
+        raise InputError("may not be read by this user") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"has more than {LARGEST_MPX} megapixels") from None
     except UnidentifiedImageError:
         raise InputError("is no JPEG, PNG, BMP, TIFF, WebP or HEIC picture") from None
     except Exception as error:  # a decoder may raise anything on broken data
         raise InputError(f"is cut off or damaged: {error or type(error).__name__}") from None
+
+
+def shown(path: Path) -> str:
+    """A path for people; bytes of it that are no text become escapes, or no terminal takes it."""
+    return str(path).encode(errors="backslashreplace").decode()
 
 
 def _all(source: Source, fps: float | None, faults: list[str]) -> Generator[Shot, None, None]:
@@ -99,7 +110,7 @@ def _all(source: Source, fps: float | None, faults: list[str]) -> Generator[Shot
         try:
             yield Shot(Picture(still.name, read_still(still.path)), still)
         except InputError as error:
-            faults.append(f"{still.path}: {error}")
+            faults.append(f"{shown(still.path)}: {error}")
     for clip in source.clips:
         try:
             for frame in frames_of(clip.path, fps, None):
@@ -107,7 +118,7 @@ def _all(source: Source, fps: float | None, faults: list[str]) -> Generator[Shot
                 picture = Picture(name, frame.rgb, track=clip.name)
                 yield Shot(picture, clip, frame.time_s, frame.index)
         except InputError as error:
-            faults.append(f"{clip.path}: {error}")
+            faults.append(f"{shown(clip.path)}: {error}")
     if source.live is not None:
         yield from _live(source.live, faults)
 

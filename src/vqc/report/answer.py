@@ -1,117 +1,191 @@
-"""The report's first paragraph: the best honest score in words, or why there is none yet."""
+"""The report's first lines: the best honest score in words, how many photos, and how sure.
+
+A score that is not honest never stands here as a number; what follows from such scores, such as
+which training set was chosen, carries their mark.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vqc.errors import VqcError
 from vqc.figures.style import mean_and_spread, said, spelled
+from vqc.report import surety
 from vqc.report.compare import Row, metrics_of
 from vqc.report.grids import DONE, GridReport
-from vqc.report.html import DIGITS
+from vqc.report.html import DIGITS, counted
 from vqc.report.reading import RunReport
+from vqc.report.surety import Candidate
+
+_TOO_GOOD = "Picked as the best by this very score, it is a little too good."
 
 
-def headline_of(task: str, rows: Sequence[Row]) -> tuple[str, bool]:
-    """The metric that a task's runs are compared by, and whether more is better.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One answer. mark: why what it rests on is not honest. honest: it tells an honest score."""
+
+    about: str
+    text: str
+    mark: str = ""
+    honest: bool = False
+
+    def said(self) -> str:
+        verdict = self.mark or ("honest score" if self.honest else "")
+        return f"{self.about}: {self.text}" + (f" [{verdict}]" if verdict else "")
+
+
+def headline_of(task: str, names: Sequence[str]) -> tuple[str, int]:
+    """The metric that a task's runs are compared by, and 1 where more is better, else -1.
 
     As the plugin says; without it the known one that the runs have, else their first.
     """
     from vqc.tasks import find
 
-    names = metrics_of(rows)
     try:
         headline = find(task).headline
         for name in names:
             if headline.metric in (name, spelled(name)):
-                return name, headline.higher_is_better
+                return name, 1 if headline.higher_is_better else -1
     except VqcError:  # a report is read where the task need not be installed
         pass
     spelt = {spelled(name): name for name in names}
-    return spelt.get("mAP50") or next(iter(names), ""), True
+    return spelt.get("mAP50") or next(iter(names), ""), 1
 
 
-def of_runs(rows: Sequence[Row]) -> list[str]:
-    """The answer of a comparison, a sentence each."""
-    metric, more_is_better = headline_of(rows[0].runs[0].run.task, rows)
-    scored = [
-        (mean_and_spread(row.scores.get(metric, ())), row)
-        for row in rows
-        if row.honest and mean_and_spread(row.scores.get(metric, ()))[2]
-    ]
+# Runs -------------------------------------------------------------------------------------
+
+
+def of_runs(rows: Sequence[Row]) -> list[Line]:
+    """The answers of a comparison."""
+    metric, sign = headline_of(rows[0].runs[0].run.task, metrics_of(rows))
+    scored = [row for row in rows if row.honest and mean_and_spread(row.scores.get(metric, ()))[2]]
     if not scored:
         return [_no_headline(rows), *_missing(rows)]
-    sign = 1 if more_is_better else -1
     # Scores on different sets are not compared: the set that most rows share decides.
-    keys = [row.key for _, row in scored]
+    keys = [row.key for row in scored]
     common = max(dict.fromkeys(keys), key=keys.count)
-    (mean, spread, count), best = max(
-        (each for each in scored if each[1].key == common), key=lambda each: sign * each[0][0]
-    )
-    compared = keys.count(common)
-    among = f"Of {compared} trainings that can be compared, the best is " if compared > 1 else ""
+    alike = [row for row in scored if row.key == common]
+    candidates = [_candidate(row, metric) for row in alike]
+    at = max(range(len(alike)), key=lambda k: sign * candidates[k].mean)
+    best, chosen = alike[at], candidates[at]
+    mean, spread, count = mean_and_spread(best.scores[metric])
     made_of = f" ({best.composition.said()})" if best.composition else ""
-    mean_of = "mean " if count > 1 else ""
+    among = f", the best of {len(alike)} that can be compared" if len(alike) > 1 else ""
     lines = [
-        f"{among}{best.label}{made_of}: {mean_of}{spelled(metric)} {said(mean, spread, DIGITS)}, "
-        f"an honest score on {best.frames:,} frames ({best.scored_on})."
+        Line(
+            "Best on new photos",
+            f"{best.label}{made_of}{among}: {'mean ' * (count > 1)}{spelled(metric)} "
+            f"{said(mean, spread, DIGITS)} on {counted(best.frames, 'frame')} ({best.scored_on}).",
+            honest=True,
+        )
     ]
-    if compared > 1:
-        lines.append("Picked as the best by this very score, it is a little too good.")
-    others = len(rows) - compared
-    if others:
+    photos = surety.photos_sentence(candidates, chosen, sign)
+    if photos and all(row.composition for row in alike):
+        lines.append(Line("How many photos", photos))
+    sure = surety.sure_sentence(candidates, chosen)
+    lines.append(Line("How sure", f"{sure} {_TOO_GOOD}" if len(alike) > 1 else sure))
+    if len(rows) > len(alike):
         lines.append(
-            f"{others} of {len(rows)} rows cannot be compared with it: their scores are marked, or "
-            "of another set."
+            Line(
+                "Not compared",
+                f"{len(rows) - len(alike)} of {len(rows)} rows: their scores are marked, or of "
+                "other pictures.",
+            )
         )
     return [*lines, *_missing(rows)]
 
 
-def of_grid(grid: GridReport) -> list[str]:
-    """The answer of a grid, a sentence each."""
-    done = grid.count(DONE)
-    total = sum(sum(place.states.values()) for place in grid.places)
-    lines = []
-    honest = [test for test in grid.tests if not test.mark and grid.metric in test.metrics]
-    if grid.chosen is None:
-        lines.append(f"No training set is chosen yet: {done} of {total} trainings are done.")
-    elif honest:
-        score = mean_and_spread([test.metrics[grid.metric] for test in honest])
-        repeats = f" (mean of {score[2]} repeats)" if score[2] > 1 else ""
-        lines.append(
-            f"Of {len(grid.places)} training sets, {grid.chosen.cell.label} is chosen; on test it "
-            f"reaches {spelled(grid.metric)} {said(*score[:2], DIGITS)}{repeats}, an honest score."
-        )
-    elif grid.tests:
-        lines.append(
-            f"Of {len(grid.places)} training sets, {grid.chosen.cell.label} is chosen. Its score "
-            f"on test is no headline: {grid.tests[0].mark or 'it lacks ' + grid.metric}."
-        )
-    else:
-        lines.append(
-            f"Of {len(grid.places)} training sets, {grid.chosen.cell.label} is chosen. It has not "
-            "been scored on test, so there is no headline yet."
-        )
-    return [*lines, *(f"{line.rstrip('.')}." for line in grid.budget[:1])]
+def _candidate(row: Row, metric: str) -> Candidate:
+    made_of = row.composition
+    values = tuple(value for value in row.scores[metric] if math.isfinite(value))
+    cad, photos = (made_of.cad, made_of.a_class[0]) if made_of else (0, 0)
+    return Candidate(row.label, cad, photos, values)
 
 
-def _no_headline(rows: Sequence[Row]) -> str:
+def _no_headline(rows: Sequence[Row]) -> Line:
+    about = "Best on new photos"
     if all(row.key is None for row in rows):
-        return "There is no score to show: no run has been evaluated yet."
+        return Line(about, "There is no score to show: no run has been evaluated yet.")
     marks = "; ".join(dict.fromkeys(row.mark for row in rows if row.key is not None and row.mark))
-    why = f" ({marks})" if marks else ""
-    return f"There is no honest score yet, so there is no headline{why}."
+    text = "There is no honest score yet, so there is no headline. The scores below are marked."
+    return Line(about, text, marks)
 
 
-def _missing(rows: Sequence[Row]) -> list[str]:
-    """The commands that make what is missing."""
+def _missing(rows: Sequence[Row]) -> list[Line]:
+    """The commands that make what is missing: evaluations, and honest ones on test."""
     missing = [report for row in rows if row.key is None for report in row.runs]
+    if not missing and not any(row.honest for row in rows):
+        missing = [report for row in rows for report in row.runs if report.has_test]
     if not missing:
         return []
     more = f", and likewise for {len(missing) - 1} more" if len(missing) > 1 else ""
-    return [f"To evaluate: {eval_command(missing[0])}{more}."]
+    return [Line("To evaluate", f"{eval_command(missing[0])}{more}")]
 
 
 def eval_command(report: RunReport) -> str:
     """What makes an evaluation; without test pictures of its own it needs a set that has some."""
     return f"vqc eval {report.run.folder}" + ("" if report.has_test else " --on SET")
+
+
+# A grid -----------------------------------------------------------------------------------
+
+
+def of_grid(grid: GridReport) -> list[Line]:
+    """The answers of a grid: on test, how many photos, how sure."""
+    total = sum(sum(place.states.values()) for place in grid.places)
+    done = f"{grid.count(DONE):,} of {counted(total, 'training')} done"
+    chosen = grid.chosen
+    if chosen is None:
+        return [Line("Training set", f"None is chosen yet: {done}.")]
+    of = f"chosen of {counted(len(grid.places), 'training set')}"
+    text = f"{chosen.said()}, {of} by {spelled(grid.metric)} on val ({grid.val}); {done}."
+    lines = [Line("Training set", text, grid.mark), _on_test(grid)]
+    known = {
+        place.name: Candidate(place.cell.label, place.cell.cad, place.cell.real, values)
+        for place in grid.places
+        if place.combination == chosen.combination
+        and (values := tuple(filter(math.isfinite, place.cell.scores.get(grid.metric, ()))))
+    }
+    photos, sure = [], []
+    if chosen.name in known:
+        candidates, best = list(known.values()), known[chosen.name]
+        sign = headline_of(grid.task, [grid.metric])[1]
+        photos.append(surety.photos_sentence(candidates, best, sign))
+        sure.append(surety.sure_sentence(candidates, best))
+    if grid.budget:
+        photos.append(sentence(grid.budget[0]))
+        sure.append(_level_words() if "(" in grid.budget[0] else "")
+    for about, told in (("How many photos", photos), ("How sure", sure)):
+        text = " ".join(filter(None, told))
+        if text:
+            lines.append(Line(about, text, grid.mark))
+    return lines
+
+
+def _on_test(grid: GridReport) -> Line:
+    about = "On new photos"
+    honest = [test for test in grid.tests if not test.mark and grid.metric in test.metrics]
+    mean, spread, count = mean_and_spread([test.metrics[grid.metric] for test in honest])
+    if count:
+        repeats = f" (mean of {count} repeats)" if count > 1 else " (one training)"
+        text = f"On test it reaches {spelled(grid.metric)} {said(mean, spread, DIGITS)}{repeats}."
+        return Line(about, text, honest=True)
+    if grid.tests:
+        marks = "; ".join(dict.fromkeys(test.mark for test in grid.tests if test.mark))
+        text = "There is no honest score on test, so there is no headline."
+        return Line(about, text, marks or f"{spelled(grid.metric)} is missing")
+    return Line(about, "It has not been scored on test, so there is no headline yet.")
+
+
+def _level_words() -> str:
+    from vqc.grid.budget import LEVEL_WORDS
+
+    return LEVEL_WORDS
+
+
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    plain = text.strip()
+    return plain[:1].upper() + plain[1:] + ("" if plain.endswith((".", "!", "?")) else ".")

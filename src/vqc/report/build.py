@@ -11,12 +11,13 @@ from vqc.errors import InputError, OutputError
 from vqc.files import replace_file
 from vqc.report import answer
 from vqc.report.compare import Row, rows_of
+from vqc.report.comparison import comparison
 from vqc.report.grid_section import grid_section
 from vqc.report.grids import GridReport, is_grid, read_grid
 from vqc.report.html import Markup
 from vqc.report.page import page
 from vqc.report.reading import RunReport, read_folder
-from vqc.report.sections import comparison, run_section
+from vqc.report.sections import Place, run_section
 from vqc.types import Progress
 
 _OURS = re.compile(r"(\d+-.+|grid-.+|comparison)\.png")
@@ -40,9 +41,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What became of it. answer: the first paragraph. figures: the folder that holds them."""
+    """What became of it. answer: the first lines. figures: the folder that holds them."""
 
     page: Path
+    page_bytes: int
     figures: Path
     runs: int
     answer: tuple[str, ...]
@@ -59,27 +61,29 @@ def build(request: Request, on_progress: Progress = lambda done, total: None) ->
     figures = request.out.with_name(f"{request.out.stem}-figures")
     _clear(figures)
     total = len(runs) + (grid is not None) + (len(runs) > 1)
-    parts: list[Markup] = []
-    contents: list[tuple[str, str]] = []
-    if grid is not None:
-        parts.append(grid_section(grid, figures))
-        contents.append((f"Grid {grid.name}", "grid"))
-        on_progress(len(parts), total)
+    sections: list[Markup] = []
+    parts: list[tuple[str, str]] = []
     if len(runs) > 1:
-        parts.append(comparison(rows, figures))
-        contents.append(("Runs compared", "comparison"))
-        on_progress(len(parts), total)
+        sections.append(comparison(rows, figures))
+        parts.append(("Comparison", "comparison"))
+        on_progress(len(sections), total)
+    if grid is not None:
+        sections.append(grid_section(grid, figures))
+        parts.append(("The grid", "grid"))
+        on_progress(len(sections), total)
     for number, run in enumerate(runs, start=1):
-        parts.append(run_section(run, rows, request.data, figures, number))
-        contents.append((run.run.name, f"run-{number}"))
-        on_progress(len(parts), total)
+        place = Place(number, is_open=total == 1)
+        sections.append(run_section(run, rows, request.data, figures, place))
+        on_progress(len(sections), total)
     said = answer.of_runs(rows) if grid is None else answer.of_grid(grid)
-    text = page(request.title or _title(grid, rows), said, contents, parts)
+    links = [(run.run.name, f"run-{number}") for number, run in enumerate(runs, start=1)]
+    text = page(request.title or _title(grid, rows), said, parts, links, sections)
     try:
         replace_file(request.out, text.encode())
     except OSError as error:
         raise OutputError(f"{request.out}: cannot be written: {error.strerror or error}") from None
-    return Summary(request.out, figures, len(runs), tuple(said))
+    lines = tuple(line.said() for line in said)
+    return Summary(request.out, len(text.encode()), figures, len(runs), lines)
 
 
 def _read(request: Request) -> tuple[GridReport | None, list[RunReport]]:

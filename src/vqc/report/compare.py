@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import TypeGuard
 
 from vqc.evaluations import Stored
 from vqc.figures.style import spelled
@@ -13,8 +15,9 @@ from vqc.report.reading import Composition, RunReport, Scored
 KNOWN = ("precision", "recall", "mAP50", "mAP50-95", "F1")
 """The columns of the study's table, in its order."""
 MOST_COLUMNS = 8
-_TRAINED = "not an honest score, but what training saw"
-_SEED = re.compile(r"-seed\d+$")
+_TRAINED = "not an honest score"
+_SEED = re.compile(r"[-_](seed)?\d+(-[0-9a-f]{8})?$")
+"""What names of repeats differ in: "a-seed0", "a-0", "cad500-real10-seed0-1a2b3c4d"."""
 _SPLIT_ORDER = {"test": 0, "val": 1, "train": 2}
 
 
@@ -42,6 +45,12 @@ class Row:
     @property
     def honest(self) -> bool:
         return self.key is not None and not self.mark
+
+    @property
+    def compositions(self) -> list[Composition]:
+        """Of all runs, or of none: repeats draw other photos."""
+        found = [r.composition for r in self.runs if r.composition is not None]
+        return found if len(found) == len(self.runs) else []
 
 
 def common_key(runs: Sequence[RunReport]) -> str | None:
@@ -89,12 +98,13 @@ def rows_of(runs: Sequence[RunReport]) -> list[Row]:
 
 def is_repeat(one: RunReport, other: RunReport) -> bool:
     """Whether two runs differ in seeds alone: settings, numbers and sources of the pictures."""
-    if one.composition is None or one.run.task != other.run.task:
+    mine, theirs = one.composition, other.composition
+    if mine is None or theirs is None or one.run.task != other.run.task:
         return False
     settings = [{k: v for k, v in r.run.config.items() if k != "seed"} for r in (one, other)]
     names = [_SEED.sub("", report.run.dataset_name) for report in (one, other)]
     same_set = one.run.manifest_sha256 == other.run.manifest_sha256
-    same_kind = names[0] == names[1] and one.composition == other.composition
+    same_kind = names[0] == names[1] and mine.asked == theirs.asked
     return settings[0] == settings[1] and (same_set or same_kind)
 
 
@@ -119,7 +129,7 @@ def _row(group: Sequence[RunReport], wanted: str | None) -> Row:
     chosen_on = group[0].run.chosen_on
     marks = [s.mark or "; ".join(s.reasons) for s in stored]
     if not stored:
-        marks = [f"{_TRAINED}: {chosen_on} split" if chosen_on else _TRAINED]
+        marks = [f"{report.mark or _TRAINED} (what training saw)" for report in group]
     return Row(
         label=_label(group),
         runs=tuple(group),
@@ -130,6 +140,33 @@ def _row(group: Sequence[RunReport], wanted: str | None) -> Row:
         mark="; ".join(dict.fromkeys(mark for mark in marks if mark)),
         reasons=tuple(dict.fromkeys(reason for s in stored for reason in s.reasons)),
     )
+
+
+def kind_of(row: Row, rows: Sequence[Row]) -> str:
+    """What sort of training set it is, in the words of the study; empty where not known."""
+    made_of = row.composition
+    if made_of is None:
+        return ""
+    if not made_of.photos:
+        return "all CAD"
+    if made_of.cad:
+        return "mixed"
+    photos = {each.composition.a_class[0] for each in rows if _only_photos(each.composition)}
+    if len(photos) < 2:
+        return "photos only"
+    return "few photos" if made_of.a_class[0] < max(photos) else "all photos"
+
+
+def _only_photos(composition: Composition | None) -> TypeGuard[Composition]:
+    return composition is not None and bool(composition.photos) and not composition.cad
+
+
+def letters_of(rows: Sequence[Row]) -> dict[str, str]:
+    """A letter for each set of pictures, where rows were scored on several."""
+    keys = list(dict.fromkeys(row.key for row in rows if row.key is not None))
+    if len(keys) < 2:
+        return {}
+    return {key: letter for key, letter in zip(keys, ascii_uppercase, strict=False)}
 
 
 def _label(group: Sequence[RunReport]) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 from vqc.figures import grid as drawing
 from vqc.figures.style import STUDY, spelled
 from vqc.report import html
+from vqc.report.answer import headline_of, sentence
 from vqc.report.evaluation import slug
 from vqc.report.grids import DONE, FAILED, WAITING, Against, GridReport, Place
 from vqc.report.html import Markup, tag
+from vqc.report.study import study
 
 _NARROW = 5
 """With more columns than this, a map needs the width of the page."""
@@ -21,9 +23,10 @@ def grid_section(grid: GridReport, out: Path) -> Markup:
     # Of several training sets with the same numbers, maps and curves show the chosen settings.
     return tag(
         "section",
-        tag("h2", f"Grid {grid.name}"),
+        tag("h2", "The grid"),
         _overview(grid),
         _chosen(grid),
+        study(grid, study_metrics(grid), headline_of(grid.task, [grid.metric])[1], out),
         _budget(grid),
         tag("h3", "Scores over CAD frames and photos ", html.marked(grid.mark)),
         tag("p", _key(grid), class_="note"),
@@ -50,6 +53,7 @@ def _overview(grid: GridReport) -> Markup:
     states = {state: grid.count(state) for state in (DONE, FAILED, WAITING)}
     counted = ", ".join(f"{count:,} {state}" for state, count in states.items() if count)
     facts: list[tuple[str, object]] = [
+        ("grid", grid.name),
         ("training sets", f"{len(grid.places):,}"),
         ("trainings", counted or "none yet"),
         (
@@ -80,9 +84,10 @@ def _chosen(grid: GridReport) -> Markup:
     marks = dict.fromkeys(test.mark for test in grid.tests)
     for mark in marks:
         same = [test for test in grid.tests if test.mark == mark]
-        verdict = html.marked(mark) or tag("span", "honest score", class_="honest")
         values = [[t.metrics[name] for t in same if name in t.metrics] for name in metrics]
-        rows.append([html.join(["test ", verdict]), *(html.score(v, bool(mark)) for v in values)])
+        rows.append(
+            [html.join(["test ", html.verdict(mark)]), *(html.score(v, bool(mark)) for v in values)]
+        )
     heads = [grid.chosen.cell.label, *map(spelled, metrics)]
     text = "It has not been scored on test yet; the same vqc grid command does it at the end."
     missing = None if grid.tests else tag("p", text, class_="missing")
@@ -92,8 +97,15 @@ def _chosen(grid: GridReport) -> Markup:
 def _budget(grid: GridReport) -> Markup | None:
     if not grid.budget:
         return None
+    from vqc.grid.budget import LEVEL_WORDS
+
+    ranges = any("(" in line for line in grid.budget)
     return html.join(
-        [tag("h3", "What more photos or renders would gain"), html.listed(grid.budget)]
+        [
+            tag("h3", "What more photos or renders would gain ", html.marked(grid.mark)),
+            html.listed(map(sentence, grid.budget)),
+            tag("p", LEVEL_WORDS, class_="note") if ranges else None,
+        ]
     )
 
 
@@ -104,6 +116,10 @@ def _key(grid: GridReport) -> str:
     )
     if len(grid.combinations) > 1:
         text += " Where several settings were tried, the best of them is shown at each place."
+    if grid.chosen is not None and len({place.states.get(DONE, 0) for place in grid.places}) > 1:
+        text += (
+            f" {grid.chosen.cell.label} is chosen: only sets with the most finished repeats may be."
+        )
     return text
 
 
@@ -116,13 +132,15 @@ def _heatmaps(grid: GridReport, out: Path) -> list[Markup]:
         file = out / f"grid-{slug(spelled(metric))}.png"
         title = f"{spelled(metric)} on val"
         drawing.heatmap(cells, metric, file, title, grid.mark)
-        found.append(html.figure(file, f"{title} over CAD frames and photos a class", wide=wide))
+        alt = f"{title} over CAD frames and photos a class"
+        found.append(html.figure(file, alt, grid.mark, wide=wide))
     for combination in grid.combinations if len(grid.combinations) > 1 else ():
         mine = [place.cell for place in grid.places if place.combination == combination]
         file = out / f"grid-{slug(spelled(grid.metric))}-{slug(combination)}.png"
         title = f"{spelled(grid.metric)} on val, {combination}"
         drawing.heatmap(mine, grid.metric, file, title, grid.mark)
-        found.append(html.figure(file, f"{title} over CAD frames and photos a class", wide=wide))
+        alt = f"{title} over CAD frames and photos a class"
+        found.append(html.figure(file, alt, grid.mark, wide=wide))
     return found
 
 
@@ -141,13 +159,14 @@ def _curves(grid: GridReport, out: Path) -> list[object]:
         bands = [band for which, band in grid.bands if which == against]
         file = out / f"grid-against-{against}.png"
         if drawing.learning(mine, grid.metric, file, against, bands, grid.mark):
-            pair.append(html.figure(file, f"{spelled(grid.metric)} against {named[against]}"))
-    alt = f"scores of all training sets, sorted by {spelled(grid.metric)}"
+            alt = f"{spelled(grid.metric)} against {named[against]}"
+            pair.append(html.figure(file, alt, grid.mark))
+    of_all = f"scores of all training sets, sorted by {spelled(grid.metric)}"
     of = f" These are of {kept}." if kept and len(grid.combinations) > 1 else ""
     bands_too = " Shaded: what the photo budget expects." if grid.bands else ""
     text = f"Small points are single trainings, lines go through their means.{of}{bands_too}"
     return [
-        html.figure(line, alt, wide=True),
+        html.figure(line, of_all, grid.mark, wide=True),
         tag("p", text, class_="note") if pair else None,
         tag("div", *pair, class_="figures") if pair else None,
     ]

@@ -20,14 +20,15 @@ import numpy as np
 from vqc.errors import InputError
 from vqc.figures.grid import Band, GridCell
 from vqc.figures.style import spelled
-from vqc.runs import read_json
+from vqc.runs import dataset_of, read_json, read_run
 
 FILE_NAME = "grid.json"
 Against = Literal["real", "cad"]
 """What is on x: photos a class, or CAD frames."""
 DONE, FAILED, WAITING = "done", "failed", "waiting"
 _VAL = "not an honest score: val split"
-_SAME_SHOOT = ", same shoot"
+_CELLS = "cells"
+"""The folder below runs in which a grid keeps its trainings."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,11 @@ class Place:
     states: Mapping[str, int]
     failures: tuple[str, ...]
     runs: tuple[Path, ...]
+
+    def said(self) -> str:
+        """Such as "500 CAD frames + 20 photos a class"."""
+        text = f"{self.cell.cad:,} CAD frames + {self.cell.real:,} photos a class"
+        return f"{text}, {self.combination}" if self.combination else text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +105,8 @@ def read_grid(folder: Path) -> GridReport:
 
 
 def _grid(folder: Path, record: Mapping[str, Any]) -> GridReport:
-    places = tuple(_place(folder, each) for each in record["cells"])
+    task = str(record.get("task") or "")
+    places = tuple(_place(folder, task, each) for each in record["cells"])
     if not places:
         raise InputError(f"{folder / FILE_NAME}: the grid has no cell")
     chosen, budget = record.get("chosen") or {}, record.get("budget") or {}
@@ -109,11 +116,11 @@ def _grid(folder: Path, record: Mapping[str, Any]) -> GridReport:
         Tested(_numbers(each.get("metrics")), str(each.get("mark") or ""))
         for each in chosen.get("test") or ()
     )
-    same = _SAME_SHOOT if val.get("same_shoot") else ""
+    same = ", same shoot" if val.get("same_shoot") else ""
     return GridReport(
         folder=folder,
         name=str(record.get("name") or folder.name),
-        task=str(record.get("task") or ""),
+        task=task,
         metric=_metric(str(record.get("metric") or ""), places),
         places=places,
         chosen=named.get(str(chosen.get("cell"))),
@@ -122,7 +129,7 @@ def _grid(folder: Path, record: Mapping[str, Any]) -> GridReport:
         bands=tuple(_bands(budget.get("curves"))),
         notes=tuple(map(str, record.get("notes") or ())),
         val=str(val.get("name") or "val"),
-        mark=str(val.get("mark") or _VAL + same),
+        mark=f"{_VAL}{_kinds_in_val(places)}{same}",
     )
 
 
@@ -135,7 +142,7 @@ def _metric(wanted: str, places: Sequence[Place]) -> str:
     return wanted or next(iter(there), "mAP50")
 
 
-def _place(folder: Path, record: Mapping[str, Any]) -> Place:
+def _place(folder: Path, task: str, record: Mapping[str, Any]) -> Place:
     cad, real = int(record["cad"]), int(record["real"])
     repeats = record.get("repeats") or []
     done = [each for each in repeats if each.get("state") == DONE]
@@ -155,7 +162,7 @@ def _place(folder: Path, record: Mapping[str, Any]) -> Place:
         combination=combination,
         states=states,
         failures=tuple(failures),
-        runs=tuple(_run(folder, str(each["run"])) for each in done if each.get("run")),
+        runs=tuple(_run(folder, task, str(each["run"])) for each in done if each.get("run")),
     )
 
 
@@ -168,10 +175,24 @@ def _combination(settings: Mapping[str, Any]) -> str:
     )
 
 
-def _run(folder: Path, path: str) -> Path:
-    """Relative to the grid's folder, or to where the command is given."""
-    beside = folder / path
-    return beside if beside.is_dir() else Path(path)
+def _run(folder: Path, task: str, path: str) -> Path:
+    """Relative to the grid's folder, or to where the command is given, or where grids train."""
+    usual = folder.resolve().parent.parent / _CELLS / task / Path(path).name
+    found = (each for each in (folder / path, Path(path), usual) if each.is_dir())
+    return next(found, Path(path))
+
+
+def _kinds_in_val(places: Sequence[Place]) -> str:
+    """What in val is no photo, as it stands in a mark; all trainings share their val."""
+    for folder in (run for place in places for run in place.runs):
+        try:
+            frames = dataset_of(read_run(folder)).frames("val")
+        except InputError:
+            continue  # grids may be read where their runs are not
+        rendered = any(f.source != "real" and not f.simulated for f in frames)
+        simulated = any(frame.simulated for frame in frames)
+        return ", renders" * rendered + ", simulated photos" * simulated
+    return ""
 
 
 def _numbers(record: Any) -> dict[str, float]:

@@ -75,8 +75,18 @@ def table(
         ]
         body.append(tag("tr", *cells))
     inner = tag("table", tag("thead", head), tag("tbody", *body))
-    # With a tab stop: what can be scrolled must be reachable by the keyboard.
-    return tag("div", inner, class_="scroll", tabindex=0)
+    label = ", ".join(str(c) for c in columns if not isinstance(c, Markup))
+    return _scroll(inner, f"table: {label}")
+
+
+def _scroll(inner: Markup, label: str) -> Markup:
+    """With a tab stop and a name: what can be scrolled must be reachable by the keyboard."""
+    return tag("div", inner, class_="scroll", tabindex=0, role="region", aria_label=label)
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as "1 frame" or "2,000 frames"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def listed(lines: Iterable[Content]) -> Markup | None:
@@ -85,11 +95,10 @@ def listed(lines: Iterable[Content]) -> Markup | None:
     return tag("ul", *items) if items else None
 
 
-def definitions(pairs: Iterable[tuple[str, Content]]) -> Markup:
-    """Short facts, name above value."""
-    return tag(
-        "dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs)
-    )  # fmt: skip
+def definitions(pairs: Iterable[tuple[str, Content]], class_: str = "facts") -> Markup:
+    """Short facts, each with its name."""
+    rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs]
+    return tag("dl", *rows, class_=class_)
 
 
 def score(values: Sequence[float], doubtful: bool) -> Markup:
@@ -106,14 +115,19 @@ def marked(mark: str) -> Markup | None:
     return tag("span", mark, class_="mark") if mark else None
 
 
-def figure(file: Path, alt: str, caption: Content = None, wide: bool = False) -> Markup:
-    """A figure that lies in a file, put into the page."""
-    data = file.read_bytes()
-    picture = tag("img", src=_data_uri(data), alt=alt)
-    inner = [picture, tag("figcaption", caption) if caption else None]
+def verdict(mark: str) -> Markup:
+    """Whether a score is honest, in words."""
+    return marked(mark) or tag("span", "honest score", class_="honest")
+
+
+def figure(file: Path, alt: str, mark: str = "", wide: bool = False) -> Markup:
+    """A figure that lies in a file, put into the page. mark: the one that is drawn on it."""
+    # Who cannot see the figure is told its mark as well.
+    words = f"{alt} ({mark})" if mark else alt
+    picture = tag("img", src=_data_uri(file.read_bytes()), alt=words)
     # A wide one keeps a legible size on a phone, and scrolls by itself.
-    frame = tag("div", inner[0], class_="scroll", tabindex=0) if wide else inner[0]
-    return tag("figure", frame, inner[1], class_="wide" if wide else None)
+    frame = _scroll(picture, alt) if wide else picture
+    return tag("figure", frame, class_="wide" if wide else None)
 
 
 def picture(image: Image, alt: str) -> Markup:

@@ -19,6 +19,7 @@ from vqc.errors import VqcError
 from vqc.evaluations import Stored
 from vqc.manifest import FILE_NAME
 from vqc.mix.reading import ROOTS
+from vqc.report.html import counted
 from vqc.runs import ENVIRONMENT, LINEAGE, METRICS, Run, dataset_of, read_json, read_run
 from vqc.types import FloatArray, Frame
 
@@ -48,11 +49,16 @@ class Composition:
     def photos(self) -> int:
         return self.real + self.simulated
 
+    @property
+    def asked(self) -> tuple[object, ...]:
+        """What repeats share: which photos are drawn decides how many it takes."""
+        return self.cad, self.a_class[0], bool(self.real), bool(self.simulated), self.parents
+
     def said(self) -> str:
         """Such as "150 CAD + 30 photos"."""
-        photos = f"{self.real:,} photo{'s' * (self.real != 1)}"
+        photos = counted(self.real, "photo")
         if self.simulated:
-            simulated = f"{self.simulated:,} simulated photo{'s' * (self.simulated != 1)}"
+            simulated = counted(self.simulated, "simulated photo")
             photos = f"{photos} + {simulated}" if self.real else simulated
         return f"{self.cad:,} CAD + {photos}"
 
@@ -73,7 +79,8 @@ class Scored:
 class RunReport:
     """A finished run and what lies beside it.
 
-    composition: None where the manifest is gone. has_test: whether its own set has test
+    composition: None where the manifest is gone. mark: of the scores that training saw; empty
+    where it saw none. has_test: whether its own set has test
     pictures. scored: the pictures of each evaluation.
     training: columns of metrics.csv. lineage: sentences. environment: versions and machine.
     problems: what could not be read.
@@ -81,6 +88,7 @@ class RunReport:
 
     run: Run
     composition: Composition | None
+    mark: str
     has_test: bool
     evaluations: tuple[Stored, ...]
     scored: tuple[Scored, ...]
@@ -111,6 +119,7 @@ def read_folder(folder: Path, roots: Sequence[Path] = ()) -> RunReport:
     return RunReport(
         run=run,
         composition=None if trained is None else composition_of(trained),
+        mark=_training_mark(run, trained),
         has_test=trained is not None and bool(trained.frames("test")),
         evaluations=tuple(found),
         scored=tuple(_scored(stored, trained, roots) for stored in found),
@@ -119,6 +128,17 @@ def read_folder(folder: Path, roots: Sequence[Path] = ()) -> RunReport:
         environment=_json(folder / ENVIRONMENT, problems) or {},
         problems=tuple(problems),
     )
+
+
+def _training_mark(run: Run, trained: Dataset | None) -> str:
+    """Of the scores by epoch, which are of the split that chose the epoch."""
+    from vqc.honesty import judge
+
+    if run.chosen_on is None:
+        return ""
+    if trained is None or not trained.frames(run.chosen_on):
+        return f"not an honest score: {run.chosen_on} split"
+    return judge(trained, trained, run.chosen_on).mark
 
 
 def composition_of(dataset: Dataset) -> Composition:

@@ -1,121 +1,77 @@
-"""The parts of the page about runs: the comparison, and each run by itself."""
+"""The part of the page about one run: scores, figures, photos, training, lineage, settings."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vqc.evaluations import Stored
 from vqc.figures import bars, training
 from vqc.figures.sheets import Tile
-from vqc.figures.style import STUDY, spelled
+from vqc.figures.style import mean_and_spread, said, spelled
 from vqc.report import evaluation, html
-from vqc.report.answer import eval_command
-from vqc.report.compare import Row, main_evaluation, metrics_of
-from vqc.report.html import Markup, tag
+from vqc.report.answer import eval_command, headline_of
+from vqc.report.compare import Row, main_evaluation
+from vqc.report.comparison import ranged, reasons
+from vqc.report.html import DIGITS, Markup, tag
 from vqc.report.reading import RunReport
 
-Values = Mapping[str, float]
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Of a run in the page. number: from 1. is_open: shown from the start, not folded."""
 
-def comparison(rows: Sequence[Row], out: Path) -> Markup:
-    """The study's table and bars: trainings in the order given."""
-    metrics = metrics_of(rows)
-    heads = ["training", *map(spelled, metrics), "photos", "a class", "CAD frames", "scored on"]
-    body = []
-    for row in rows:
-        made_of = row.composition
-        scores = [html.score(row.scores.get(name, ()), bool(row.mark)) for name in metrics]
-        numbers: Sequence[object] = ("?", "?", "?")
-        if made_of is not None:
-            photos = f"{made_of.photos:,}" + (" simulated" if made_of.simulated else "")
-            numbers = (photos, _range(made_of.a_class), f"{made_of.cad:,}")
-        name = html.join([row.label, html.marked(row.mark)], " ")
-        body.append([name, *scores, *numbers, row.scored_on])
-    drawn = bars.runs(
-        [bars.Bar(row.label, row.scores, row.mark) for row in rows],
-        out / "comparison.png",
-        metrics=_bar_metrics(metrics),
-    )
-    return tag(
-        "section",
-        tag("h2", "Runs compared"),
-        html.table(heads, body, words=["scored on"]),
-        tag("p", _spread_note(rows), class_="note") if _spread_note(rows) else None,
-        _unlike(rows),
-        html.figure(drawn, "bars of the scores above", wide=True) if drawn else None,
-        _reasons({row.label: row.reasons for row in rows}),
-        id="comparison",
-    )
+    number: int
+    is_open: bool
 
 
 def run_section(
-    report: RunReport, rows: Sequence[Row], roots: Sequence[Path], out: Path, number: int
+    report: RunReport, rows: Sequence[Row], roots: Sequence[Path], out: Path, place: Place
 ) -> Markup:
     """Everything about one run; figures go into the folder `out`."""
     run = report.run
     own = next((row for row in rows if report in row.runs), None)
     found = main_evaluation(report, own.key if own else None)
     main = None if found is None else found[0]
-    prefix = f"{number}-{evaluation.slug(run.name)}-"
-    parts: list[object] = [tag("h2", run.name), _facts(report)]
+    prefix = f"{place.number}-{evaluation.slug(run.name)}-"
+    parts: list[object] = [_facts(report)]
     parts += [tag("p", problem, class_="missing") for problem in report.problems]
     if main is None:
-        parts.append(
-            html.join([
-                tag("p", "This run has not been evaluated; the command is", class_="missing"),
-                tag("pre", eval_command(report)),
-            ])
-        )  # fmt: skip
+        text = "This run has not been evaluated; the command is"
+        parts += [tag("p", text, class_="missing"), tag("pre", eval_command(report))]
     else:
         others = [stored for stored in report.evaluations if stored is not main]
         parts += [_scores([main, *others]), *_details(main, roots, out, prefix)]
         for stored in others:
-            label = f"Also scored on {stored.dataset_name}, {stored.split}"
             more = f"{prefix}{evaluation.slug(stored.folder.name)}-"
+            summary = html.join([f"Also scored on {_name(stored)}", html.verdict(stored.mark)], " ")
             inner = _details(stored, roots, out, more)
-            parts.append(tag("details", tag("summary", label), html.marked(stored.mark), *inner))
+            parts.append(tag("details", tag("summary", summary), *inner))
     parts += [_training(report, out / f"{prefix}training.png"), *_origin(report)]
-    return tag("section", *parts, id=f"run-{number}", class_="run")
+    head = html.join([tag("h2", run.name), _in_short(report, main)], " ")
+    # The id lies inside, so that a link to it opens the fold.
+    body = tag("div", *parts, id=f"run-{place.number}", class_="run-body")
+    folded = {"open": "" if place.is_open else None}
+    return tag("details", tag("summary", head), body, class_="run", **folded)
 
 
-# Comparison -------------------------------------------------------------------------------
-
-
-def _bar_metrics(metrics: Sequence[str]) -> list[str]:
-    study = [name for name in metrics if spelled(name) in STUDY]
-    return study or list(metrics[:4])
-
-
-def _range(ends: tuple[int, int]) -> str:
-    return f"{ends[0]:,}" if ends[0] == ends[1] else f"{ends[0]:,}–{ends[1]:,}"
-
-
-def _spread_note(rows: Sequence[Row]) -> str:
-    if any(len(row.runs) > 1 for row in rows):
-        return "± is the sample standard deviation over repeats that differ in the seed alone."
-    return ""
-
-
-def _unlike(rows: Sequence[Row]) -> Markup | None:
-    if len({row.key for row in rows}) < 2:
+def _in_short(report: RunReport, main: Stored | None) -> Markup | None:
+    """The one score that stands for a run, with its mark."""
+    if main is None:
+        return html.marked("not evaluated")
+    name, _ = headline_of(report.run.task, list(main.metrics))
+    if name not in main.metrics:
         return None
-    text = "Not all rows were scored on the same pictures: compare only those that were."
-    return tag("p", text, class_="missing")
+    value = said(*mean_and_spread([main.metrics[name]])[:2], DIGITS)
+    text = f"{spelled(name)} {value} on {main.split}"
+    return html.join([tag("span", text, class_="in-short"), html.verdict(main.mark)], " ")
 
 
-def _reasons(found: Mapping[str, Sequence[str]]) -> Markup | None:
-    """Why scores are not honest, once for all rows that share the reasons."""
-    labels: dict[tuple[str, ...], list[str]] = {}
-    for label, reasons in found.items():
-        if reasons:
-            labels.setdefault(tuple(reasons), []).append(label)
-    if not labels:
-        return None
-    items = [f"{', '.join(names)}: {'; '.join(reasons)}" for reasons, names in labels.items()]
-    return tag("div", tag("h3", "Why scores are not honest"), html.listed(items))
+def _name(stored: Stored) -> str:
+    return f"{stored.dataset_name}, {stored.split}"
 
 
 # One run ----------------------------------------------------------------------------------
@@ -123,14 +79,14 @@ def _reasons(found: Mapping[str, Sequence[str]]) -> Markup | None:
 
 def _facts(report: RunReport) -> Markup:
     run, made_of = report.run, report.composition
-    counted = "the best on val" if run.chosen_on else "the last one counts"
+    why = f"the best on {run.chosen_on}" if run.chosen_on else "the last one counts"
     facts: list[tuple[str, object]] = [("task", run.task), ("trained on", run.dataset_name)]
     if made_of is not None:
         facts.append(("training frames", made_of.said()))
-        facts.append(("photos a class", _range(made_of.a_class)))
+        facts.append(("photos a class", ranged(made_of.a_class)))
         facts.append(("background photos", f"{made_of.background:,}"))
     facts += [
-        ("epochs", f"{run.epochs:,}, weights of {run.best_epoch:,} ({counted})"),
+        ("epochs", f"{run.epochs:,}, weights of epoch {run.best_epoch:,} ({why})"),
         ("seed", run.seed),
         ("training time", _duration(run.seconds)),
         ("classes", ", ".join(run.classes)),
@@ -150,22 +106,21 @@ def _scores(evaluations: Sequence[Stored]) -> Markup:
     names = list(dict.fromkeys(name for stored in evaluations for name in stored.metrics))
     rows = []
     for stored in evaluations:
-        verdict = html.marked(stored.mark) or tag("span", "honest score", class_="honest")
-        label = html.join([f"{stored.dataset_name}, {stored.split}", verdict], " ")
+        label = html.join([_name(stored), html.verdict(stored.mark)], " ")
         values = [
             html.score([stored.metrics[n]] if n in stored.metrics else [], bool(stored.mark))
             for n in names
         ]
         rows.append([label, *values, f"{stored.frames:,}", f"{stored.threshold:.2f}"])
-    found = {f"{s.dataset_name}, {s.split}": s.reasons for s in evaluations}
+    found = {_name(stored): stored.reasons for stored in evaluations}
     heads = ["scored on", *map(spelled, names), "frames", "threshold"]
-    return tag("div", tag("h3", "Scores"), html.table(heads, rows), _reasons(found))
+    return tag("div", tag("h3", "Scores"), html.table(heads, rows), reasons(found))
 
 
 def _details(stored: Stored, roots: Sequence[Path], out: Path, prefix: str) -> list[object]:
     """Figures, classes, photos of one evaluation."""
     figures = evaluation.draw(stored, out, prefix)
-    drawn = [html.figure(f.file, f.alt, wide=f.wide) for f in figures]
+    drawn = [html.figure(f.file, f.alt, stored.mark, wide=f.wide) for f in figures]
     photos = evaluation.draw_photos(stored, roots, out, prefix)
     parts: list[object] = [
         tag("div", *drawn, class_="figures") if drawn else None,
@@ -173,7 +128,10 @@ def _details(stored: Stored, roots: Sequence[Path], out: Path, prefix: str) -> l
         _groups(stored),
     ]
     if photos.problem:
-        kept = [html.figure(f.file, f.alt, wide=True) for f in evaluation.drawn_before(stored)]
+        kept = [
+            html.figure(f.file, f.alt, stored.mark, wide=True)
+            for f in evaluation.drawn_before(stored)
+        ]
         return [*parts, tag("h3", "Pictures"), tag("p", photos.problem, class_="missing"), *kept]
     parts += _tiles("Predictions beside the truth", photos.examples, stored.mark, "pairs")
     parts += _tiles("Worst mistakes", photos.mistakes, stored.mark, "tiles")
@@ -224,8 +182,11 @@ def _tiles(title: str, tiles: Sequence[Tile], mark: str, kind: str) -> list[obje
         return []
     cards = []
     for tile in tiles:
-        alt = ", ".join(tile.lines)
-        pictures = [html.picture(image, alt) for image in tile.pictures]
+        sides = ("truth", "prediction") if len(tile.pictures) > 1 else ("",)
+        pictures = [
+            html.picture(image, ", ".join(filter(None, (side, *tile.lines))))
+            for side, image in zip(sides, tile.pictures, strict=True)
+        ]
         first, *others = tile.lines
         caption = tag("figcaption", tag("b", first), *(tag("span", line) for line in others))
         cards.append(tag("figure", tag("div", *pictures, class_="pictures"), caption))
@@ -242,7 +203,7 @@ def _tiles(title: str, tiles: Sequence[Tile], mark: str, kind: str) -> list[obje
 def _training(report: RunReport, out: Path) -> Markup | None:
     head = tag("h3", "Training")
     run = report.run
-    mark = f"scores while training are of {run.chosen_on or 'training'}, not honest scores"
+    mark = report.mark or "not an honest score: training frames"
     drawn = None
     if report.training:
         title = f"Training of {run.name}"
@@ -250,7 +211,7 @@ def _training(report: RunReport, out: Path) -> Markup | None:
     if drawn is None:
         return html.join([head, tag("p", "metrics.csv holds no epoch.", class_="missing")])
     return html.join(
-        [head, html.figure(drawn, f"losses and scores of {run.name} by epoch", wide=True)]
+        [head, html.figure(drawn, f"losses and scores of {run.name} by epoch", mark, wide=True)]
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from vqc.dataset import SPLITS, Dataset
 from vqc.errors import InputError
 from vqc.runs import Run
-from vqc.tasks.contract import Evaluation, Fitted, Headline, Monitor, Picture, Prediction
+from vqc.tasks.contract import Evaluation, Fitted, Headline, Monitor, Picture
+from vqc.tasks.detect.answers import Detections
 from vqc.tasks.detect.config import DetectConfig, configure
 from vqc.types import ByteArray
 
@@ -41,7 +42,8 @@ class Detect:
                 + "\n".join([*(f"  {image}" for image in unlabelled[:_SHOWN]), *more])
                 + "\nLabel them, or leave their set out of the mix"
             )
-        if not any(frame.objects for frame in dataset.frames("train")):
+        trains = dataset.frames("train")
+        if trains and not any(frame.objects for frame in trains):
             raise InputError(f"{dataset.folder}: no training frame shows any object")
 
     def fit(
@@ -58,12 +60,12 @@ class Detect:
 
     def predict(
         self, run: Run, pictures: Iterable[Picture], settings: Mapping[str, Any]
-    ) -> Iterator[tuple[Picture, Prediction]]:
+    ) -> Iterator[tuple[Picture, Detections]]:
         from vqc.tasks.detect.predict import predict
 
         return predict(run, pictures, settings)
 
-    def draw(self, picture: Picture, prediction: Prediction) -> ByteArray:
+    def draw(self, picture: Picture, prediction: Detections) -> ByteArray:
         from vqc.tasks.detect.drawing import draw
 
         return draw(picture, prediction)

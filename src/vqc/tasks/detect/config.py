@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -20,6 +22,7 @@ _TAKEN = {
         ("val", "split"), "the set's val split chooses the epoch, test is for vqc eval"
     ),
     **dict.fromkeys(("task", "mode"), "this is vqc train --task detect"),
+    **dict.fromkeys(("single_cls", "classes"), "the classes are the set's; vqc mix picks them"),
     "resume": "the same command goes on by itself",
     "save": "a training goes on from what it saved",
     "cfg": "give each setting with --set",
@@ -29,8 +32,12 @@ _TAKEN = {
 }
 
 
-def _help(text: str) -> dict[str, str]:
-    return {"help": text}
+_LARGEST_SEED = 2**32 - 1
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+")
+
+
+def _about(text: str, **limits: float) -> dict[str, Any]:
+    return {"help": text, **limits}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +49,24 @@ class DetectConfig:
 
     weights: str = field(
         default="yolov8n.pt",
-        metadata=_help("file to start from, its name in weights/, or yolov8n.yaml from scratch"),
+        metadata=_about("file to start from, its name in weights/, or yolov8n.yaml from scratch"),
     )
-    epochs: int = field(default=100, metadata=_help("how often the pictures are seen"))
-    imgsz: int = field(default=640, metadata=_help("longer side that pictures are reduced to, px"))
-    batch: int = field(default=16, metadata=_help("pictures a step"))
-    device: str = field(default="", metadata=_help("cpu, or a GPU such as 0; empty: GPU if any"))
-    freeze: int | None = field(default=None, metadata=_help("first layers that stay as they are"))
-    seed: int = field(default=0, metadata=_help("of everything random"))
-    patience: int = field(default=100, metadata=_help("epochs without a gain on val, then it ends"))
+    epochs: int = field(default=100, metadata=_about("how often the pictures are seen", low=1))
+    imgsz: int = field(
+        default=640, metadata=_about("longer side that pictures are reduced to, px", low=32)
+    )
+    batch: int = field(default=16, metadata=_about("pictures a step", low=1))
+    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
+    freeze: int | None = field(
+        default=None, metadata=_about("first layers that stay as they are", low=0)
+    )
+    seed: int = field(default=0, metadata=_about("of everything random", low=0, high=_LARGEST_SEED))
+    patience: int = field(
+        default=100, metadata=_about("epochs without a gain on val, then it ends; 0: never", low=0)
+    )
     epoch_images: int | None = field(
         default=None,
-        metadata=_help("pictures an epoch, small sets being repeated; empty: each once"),
+        metadata=_about("pictures an epoch, small sets being repeated; empty: each once", low=1),
     )
     others: Mapping[str, Any] = field(default_factory=dict)
     weights_sha256: str | None = None
@@ -89,7 +102,7 @@ def configure(settings: Mapping[str, Any]) -> DetectConfig:
         values = parse(DetectConfig, {k: v for k, v in settings.items() if k in ours})
     except InputError as error:
         faults.append(str(error))
-    faults += _least(values)
+    faults += _device_faults(values.get("device", ""))
     rest = {key: value for key, value in settings.items() if key not in ours}
     if rest:
         others, unfit = _others(rest, ours)
@@ -100,30 +113,19 @@ def configure(settings: Mapping[str, Any]) -> DetectConfig:
     return DetectConfig(**values, others=others, weights_sha256=sha256_of(config.weights))
 
 
-def _least(values: Mapping[str, Any]) -> list[str]:
-    """Numbers that are too small, and several devices."""
-    least = {"epochs": 1, "imgsz": 32, "batch": 1, "freeze": 0, "seed": 0, "patience": 0}
-    least["epoch_images"] = 1
-    faults = [
-        f"{name}: expected {bound} or more, got {values[name]}"
-        for name, bound in least.items()
-        if values.get(name) is not None and values[name] < bound
-    ]
-    device = values.get("device", "")
+def _device_faults(device: str) -> list[str]:
     if "," in device:
-        faults.append(
+        return [
             f"device: expected one, such as 0 or cpu, got {device}; vqc grid --devices spreads "
             "trainings over several"
-        )
-    elif device not in ("", "cpu", "mps") and not device.isdigit():
-        faults.append(f"device: expected cpu or the number of a GPU, such as 0, got {device}")
-    return faults
+        ]
+    if device not in ("", "cpu", "mps") and not (device.isascii() and device.isdigit()):
+        return [f"device: expected cpu or the number of a GPU, such as 0, got {device}"]
+    return []
 
 
 def _others(settings: Mapping[str, Any], ours: set[str]) -> tuple[dict[str, Any], list[str]]:
     """Ultralytics' own settings, typed, and what is wrong with them."""
-    import yaml
-
     from vqc import ultra
 
     ultra.prepare()
@@ -141,9 +143,29 @@ def _others(settings: Mapping[str, Any], ours: set[str]) -> tuple[dict[str, Any]
             faults.append(f"{key}: Ultralytics has no such setting{hint}")
         else:
             try:
-                one = {key: yaml.safe_load(value) if isinstance(value, str) else value}
+                one = {key: _typed(value)}
                 check_cfg(one)
                 values[key] = one[key]
-            except (TypeError, ValueError, yaml.YAMLError) as error:
+            except (TypeError, ValueError) as error:
                 faults.append(f"{key}: {error}")
     return dict(sorted(values.items())), faults
+
+
+def _typed(value: Any) -> Any:
+    """A value as YAML reads it; ValueError for what is no plain, finite value or list of such."""
+    import yaml
+
+    if isinstance(value, str):
+        try:
+            found = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise ValueError(f"expected a value such as 0.5, true or name, got {value}") from None
+        if isinstance(found, str) and _NUMBER.fullmatch(found):
+            return float(found)  # YAML wants 1.0e-3 where people write 1e-3
+        value = found
+    for item in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ValueError(f"expected a finite number, got {item}")
+        if not isinstance(item, bool | int | float | str | None):
+            raise ValueError(f"expected a number, a word, or a list of these, got {value}")
+    return value

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from ultralytics.data.dataset import YOLODataset
 
@@ -97,6 +98,15 @@ class FrameDataset(YOLODataset):  # type: ignore[misc]
         return [label_of(self._dataset, frame) for frame in self._frames]
 
     @property
+    def cv2_flag(self) -> int:
+        return self._cv2_flag
+
+    @cv2_flag.setter
+    def cv2_flag(self, flag: int) -> None:
+        # A tag in the file may ask viewers to turn it; boxes are of the pixels as they lie.
+        self._cv2_flag: int = flag | cv2.IMREAD_IGNORE_ORIENTATION
+
+    @property
     def npy_files(self) -> list[Path]:
         return self._npy_files
 
@@ -134,8 +144,6 @@ def build(
         hyp=args,
         rect=args.rect or not augment,
         cache=args.cache or None,
-        single_cls=args.single_cls or False,
         stride=stride,
         pad=0.0 if augment else 0.5,
-        classes=args.classes,
     )

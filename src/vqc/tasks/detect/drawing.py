@@ -49,7 +49,8 @@ def draw(picture: Picture, prediction: Detections, classes: Sequence[str] = ()) 
     tiles = []
     for (_, name, score, track), colour in zip(found, colours, strict=True):
         number = "" if track is None else f" #{track}"
-        tiles.append(_tile(f"{name}{number} {score:.2f}", colour, text_px))
+        text = " ".join(f"{name}{number} {score:.2f}".split())  # line breaks cannot be drawn
+        tiles.append(_tile(text, colour, text_px))
     places = _places(list(reversed(lines)), tiles, drawn.shape[:2])
     for (left, top), tile in reversed(list(zip(places, tiles, strict=True))):
         height, width = drawn.shape[:2]

@@ -6,13 +6,16 @@ count is kept in the run folder, as threshold.json.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vqc import ultra
-from vqc.dataset import Dataset
+from vqc.dataset import Dataset, changed
 from vqc.errors import InputError, OutputError
 from vqc.files import replace_file
-from vqc.runs import Run, json_bytes, read_json
+from vqc.runs import Run, json_bytes, own_dataset
 from vqc.tasks.contract import Evaluation
 from vqc.tasks.detect import findings
 
@@ -85,10 +88,9 @@ def _threshold(
     """The run's own threshold: as kept, or measured on its val split, and then kept."""
     key = {"run_id": run.run_id, "manifest_sha256": run.manifest_sha256}
     file = run.folder / THRESHOLD
-    if file.is_file():
-        kept = read_json(file)
-        if kept.items() >= key.items() and isinstance(kept.get("threshold"), float):
-            return float(kept["threshold"])
+    kept = _kept(file, key)
+    if kept is not None:
+        return kept
     best = _best_on_val(run, network, dataset, split, measured, device)
     if best is None:
         return DEFAULT_THRESHOLD
@@ -99,11 +101,22 @@ def _threshold(
     return best
 
 
+def _kept(file: Path, key: Mapping[str, str]) -> float | None:
+    """The threshold in the file; None where there is none of this very training."""
+    try:
+        kept = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(kept, dict) or any(kept.get(name) != value for name, value in key.items()):
+        return None
+    found = kept.get("threshold")
+    return found if isinstance(found, float) and 0 <= found <= 1 else None
+
+
 def _best_on_val(
     run: Run, network: Any, dataset: Dataset, split: str, measured: Measured, device: str
 ) -> float | None:
     """None where there is no val split, where it is not here, or where nothing is found in it."""
-    from vqc.scoring import changed, own_dataset
     from vqc.tasks.detect.validator import measure
 
     is_own = dataset.sha256 == run.manifest_sha256

@@ -16,7 +16,12 @@ from vqc.files import replace_file
 from vqc.runs import WEIGHTS, json_bytes, read_json
 from vqc.tasks.contract import Fitted, Monitor
 from vqc.tasks.detect.config import DetectConfig
-from vqc.tasks.detect.weights import find_architecture, find_weights, is_architecture
+from vqc.tasks.detect.weights import (
+    find_architecture,
+    find_weights,
+    is_architecture,
+    plan_of,
+)
 
 FOLDER = "ultralytics"
 FITTED = "fitted.json"
@@ -31,15 +36,16 @@ def fit(dataset: Dataset, config: DetectConfig, run_dir: Path, monitor: Monitor)
     """
     folder = run_dir / FOLDER
     if (run_dir / FITTED).is_file() and (run_dir / WEIGHTS).is_file():
-        return Fitted(**read_json(run_dir / FITTED))
+        return _read_fitted(run_dir / FITTED)
     ultra.prepare()
+    _require_device(config.device)
     last = _checkpoint(folder / "weights" / "last.pt")
     if last is not None:
         monitor.resumed(last["epoch"] + 1)
         if last["train_metrics"]["fitness"] == last["best_fitness"]:  # cut off between the two
             replace_file(folder / "weights" / "best.pt", (folder / "weights/last.pt").read_bytes())
     if last is None or not _is_over(last, config):
-        start = None if last is not None else _start(config)
+        start = _start(config) if last is None else (plan_of(last["ema"], "last.pt"), last["ema"])
         _train(dataset, config, folder, start, last, monitor)
     last = _checkpoint(folder / "weights" / "last.pt")
     best = _checkpoint(folder / "weights" / "best.pt")
@@ -51,22 +57,52 @@ def fit(dataset: Dataset, config: DetectConfig, run_dir: Path, monitor: Monitor)
         replace_file(run_dir / FITTED, json_bytes(asdict(fitted)))
     except OSError as error:
         raise OutputError(f"{run_dir}: cannot be written: {error.strerror or error}") from None
-    shutil.rmtree(folder / "weights", ignore_errors=True)
+    for scratch in ("weights", "cache"):
+        shutil.rmtree(folder / scratch, ignore_errors=True)
     return fitted
 
 
-def _start(config: DetectConfig) -> Any:
-    """The network to start from, or the plan of one."""
+def _read_fitted(file: Path) -> Fitted:
+    try:
+        return Fitted(**read_json(file))
+    except TypeError:
+        raise InputError(f"{file}: cannot be read; --fresh trains again") from None
+
+
+def _require_device(device: str) -> None:
+    from ultralytics.utils.torch_utils import select_device
+
+    try:
+        select_device(device, verbose=False)
+    except (ValueError, RuntimeError, AssertionError) as error:
+        said = next(filter(None, str(error).splitlines()), type(error).__name__)
+        raise InputError(
+            f"--device {device}: cannot be used here: {said}; vqc doctor lists the GPUs"
+        ) from None
+
+
+def _start(config: DetectConfig) -> tuple[dict[str, Any], Any]:
+    """The plan of the network to start from, and that network, or None from scratch."""
     if is_architecture(config.weights):
-        return find_architecture(config.weights)
-    return ultra.load_detector(find_weights(config.weights))
+        return find_architecture(config.weights), None
+    file = find_weights(config.weights)
+    network = ultra.load_detector(file)
+    return plan_of(network, str(file)), network
 
 
 def _checkpoint(file: Path) -> Mapping[str, Any] | None:
+    """What an earlier training saved; InputError where somebody else wrote it."""
     if not file.is_file():
         return None
     content = ultra.load_file(file)
-    if content.get("ema") is None or not isinstance(content.get("epoch"), int):
+    try:
+        plan_of(content["ema"], str(file))
+        numbers = [content["epoch"], content["stopper"]["best_epoch"]]
+        numbers += [content["best_fitness"], content["train_metrics"]["fitness"]]
+        known = all(isinstance(number, int | float) for number in numbers)
+    except (KeyError, TypeError):
+        known = False
+    if not known or not isinstance(content.get("train_args"), dict):
         raise InputError(f"{file}: not a checkpoint of a training; --fresh trains again")
     return content
 
@@ -82,7 +118,7 @@ def _train(
     dataset: Dataset,
     config: DetectConfig,
     folder: Path,
-    start: Any,
+    start: tuple[dict[str, Any], Any],
     last: Mapping[str, Any] | None,
     monitor: Monitor,
 ) -> None:
@@ -96,7 +132,7 @@ def _train(
     except OSError as error:
         where = error.filename or folder
         raise OutputError(f"{where}: {error.strerror or error}") from None
-    except (RuntimeError, ValueError, AssertionError, FloatingPointError) as error:
+    except (RuntimeError, ValueError, TypeError, AssertionError, ImportError) as error:
         raise VqcError(f"training failed: {error}") from error
 
 

@@ -16,6 +16,7 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import unwrap_model
 
 from vqc.dataset import Dataset
+from vqc.errors import InputError, VqcError
 from vqc.files import replace_file
 from vqc.tasks.contract import Monitor
 from vqc.tasks.detect.data import build, data_record, repeated
@@ -53,14 +54,15 @@ class WholeFile(PosixPath):
 class Trainer(DetectionTrainer):  # type: ignore[misc]
     """Trains on a dataset's train split, and chooses on its val split where there is one.
 
-    start: the network or its plan that training starts from. checkpoint: what an earlier,
+    start: the plan of the network, and the network that training starts from, or None from
+    scratch. checkpoint: what an earlier,
     interrupted training saved last, or None. folder: where checkpoints and plots go.
     """
 
     def __init__(
         self,
         dataset: Dataset,
-        start: Any,
+        start: tuple[Mapping[str, Any], Any],
         checkpoint: Mapping[str, Any] | None,
         folder: Path,
         epoch_images: int | None,
@@ -91,13 +93,13 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
         return data_record(self._dataset)
 
     def setup_model(self) -> Mapping[str, Any] | None:
-        network = self._checkpoint["ema"] if self._checkpoint else self._start
-        is_plan = isinstance(network, dict)
-        self.model = self.get_model(
-            cfg=network if is_plan else network.yaml,
-            weights=None if is_plan else network,
-            verbose=False,
-        )
+        plan, network = self._start
+        try:
+            self.model = self.get_model(cfg=dict(plan), weights=network, verbose=False)
+        except Exception as error:  # a plan out of a file may say anything
+            raise InputError(
+                f"the network of --weights cannot be built for this set: {error!r}"
+            ) from error
         return self._checkpoint
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
@@ -137,6 +139,11 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
         return {}, self.best_fitness
 
     def save_metrics(self, metrics: Mapping[str, float]) -> None:
+        if not self.loss.isfinite():
+            raise VqcError(
+                f"training failed: the loss of epoch {self.epoch + 1} is {self.loss.item()}; "
+                "a smaller learning rate may help (--set lr0=0.001 --set optimizer=AdamW)"
+            )
         losses = {key: float(value) for key, value in metrics.items() if key not in _NAMES}
         self._monitor.epoch(self.epoch + 1, losses | plain_metrics(metrics, "val/"))
 

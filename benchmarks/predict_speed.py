@@ -1,0 +1,138 @@
+"""`vqc predict` beside Ultralytics' own `YOLO.predict`, in one process, in turns.
+
+    python benchmarks/predict_speed.py [--images 60] [--size 640x480] [--weights best.pt]
+
+Ultralytics only predicts; vqc also draws, encodes and writes everything. Pictures are drawn
+here, and so are the weights (YOLOv8n that was never trained), unless a file is given, which is
+then trusted. What counts is the time of the whole, start-up and the first pictures left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from vqc import runs, ultra
+from vqc.predict.job import Request, predict
+from vqc.predict.speed import WARM_UP
+from vqc.runs import Run
+
+
+def draw_pictures(folder: Path, count: int, width: int, height: int) -> list[Path]:
+    """Shapes on a ground of noise, as JPEG."""
+    import cv2
+
+    folder.mkdir()
+    files = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        ground = rng.integers(60, 200, (height // 8, width // 8, 3), np.uint8)
+        picture = cv2.resize(ground, (width, height), interpolation=cv2.INTER_CUBIC)
+        for _ in range(8):
+            x, y = int(rng.integers(width)), int(rng.integers(height))
+            colour = [int(v) for v in rng.integers(0, 256, 3)]
+            cv2.circle(picture, (x, y), int(rng.integers(height // 20, height // 6)), colour, -1)
+        files.append(folder / f"{number:04d}.jpg")
+        cv2.imwrite(str(files[-1]), picture)
+    return files
+
+
+def make_run(folder: Path, weights: Path | None, imgsz: int) -> Path:
+    """A run's folder around the weights."""
+    import torch
+    from ultralytics.nn.tasks import DetectionModel
+
+    folder.mkdir(parents=True)
+    if weights is None:
+        torch.manual_seed(0)
+        model = DetectionModel("yolov8n.yaml", nc=4, verbose=False)
+        torch.save({"ema": None, "model": model.half(), "train_args": {}}, folder / "best.pt")
+    else:
+        (folder / "best.pt").write_bytes(weights.read_bytes())
+    names = ultra.load_detector(folder / "best.pt").names
+    run = Run(
+        folder=folder, run_id="benchmark", task="detect", name="m", config={"imgsz": imgsz}, seed=0,
+        classes=tuple(map(str, names.values())), dataset_name="none", manifest_sha256="0" * 64,
+        metrics={}, epochs=1, best_epoch=1, chosen_on=None, seconds=0.0, weights=folder / "best.pt",
+    )  # fmt: skip
+    (folder / "run.json").write_bytes(runs.json_bytes(runs.result_record(run)))
+    return folder
+
+
+def bare(model: object, pictures: Path, imgsz: int, conf: float) -> tuple[float, float, int]:
+    """ms of wall time and of CPU time a picture after the warm-up, and objects found."""
+    found, marks = 0, []
+    for result in model.predict(  # type: ignore[attr-defined]
+        pictures, stream=True, imgsz=imgsz, conf=conf, device="cpu", verbose=False
+    ):
+        found += len(result.boxes)
+        marks.append((time.perf_counter(), time.process_time()))
+    wall, cpu = (b - a for a, b in zip(marks[WARM_UP - 1], marks[-1], strict=True))
+    return wall / (len(marks) - WARM_UP) * 1e3, cpu / (len(marks) - WARM_UP) * 1e3, found
+
+
+def ours(run: Path, pictures: Path, out: Path, conf: float) -> tuple[float, float, int]:
+    """The same of `vqc predict`, up to the last file that it writes."""
+    marks = []
+    asked = Request(
+        run, (str(pictures),), out, settings={"conf": conf, "device": "cpu"}, fresh=True
+    )
+    result = predict(asked, lambda *_: marks.append((time.perf_counter(), time.process_time())))
+    end = time.perf_counter(), time.process_time()
+    wall, cpu = (b - a for a, b in zip(marks[WARM_UP - 1], end, strict=True))
+    count = result.frames - WARM_UP
+    return wall / count * 1e3, cpu / count * 1e3, sum(result.objects.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--size", default="640x480")
+    parser.add_argument("--imgsz", type=int, default=640)
+    parser.add_argument("--conf", type=float, default=0.25)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--weights", type=Path)
+    asked = parser.parse_args()
+    width, height = map(int, asked.size.split("x"))
+    ultra.prepare()
+    from ultralytics import YOLO
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        pictures = root / "pictures"
+        draw_pictures(pictures, asked.images, width, height)
+        run = make_run(root / "runs" / "m", asked.weights, asked.imgsz)
+        rows = []
+        for turn in range(asked.rounds):
+            # A model of its own each time, as vqc loads one: neither has an advantage.
+            pair = [
+                lambda: bare(YOLO(run / "best.pt"), pictures, asked.imgsz, asked.conf),
+                lambda: ours(run, pictures, root / "out", asked.conf),
+            ]
+            first, second = pair if turn % 2 == 0 else reversed(pair)
+            a, b = first(), second()
+            rows.append((a, b) if turn % 2 == 0 else (b, a))
+            print(
+                f"round {turn + 1}: Ultralytics {rows[-1][0][0]:.1f}, vqc {rows[-1][1][0]:.1f} ms"
+            )
+    summary = {
+        "pictures": asked.images, "size": asked.size, "imgsz": asked.imgsz,
+        "objects": [rows[0][0][2], rows[0][1][2]],
+        **{
+            f"{what}_ms": [round(statistics.median(row[k][n] for row in rows), 2) for k in (0, 1)]
+            for n, what in enumerate(("wall", "cpu"))
+        },
+        "overhead_wall": round(statistics.median(b[0] / a[0] for a, b in rows) - 1, 4),
+        "overhead_cpu": round(statistics.median(b[1] / a[1] for a, b in rows) - 1, 4),
+    }  # fmt: skip
+    print(json.dumps(summary))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from vqc.errors import InputError
+from vqc.figures import sheets, style
+from vqc.figures.boxes import around, write_label
+from vqc.figures.sheets import PREDICTED, TRUTH, Drawn, Example, Tile
+from vqc.tasks.contract import Mistake
+
+SIZE = (400, 300)
+BOX, ASIDE = (100, 120, 180, 200), (120, 140, 200, 220)
+MISSED = Mistake("images/a.png", "missed", "qd", None, 0.0, 0.9, None, BOX)
+FALSE = Mistake("images/a.png", "false", None, "qf", 0.71, 0.7, ASIDE, None)
+CONFUSED = Mistake("images/b.png", "confused", "qd", "qf", 0.55, 0.5, ASIDE, BOX)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        Image.new("RGB", SIZE, "#808080").save(tmp_path / "images" / f"{name}.png")
+    return tmp_path
+
+
+def has(picture, colour):
+    wanted = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+    return bool((np.asarray(picture.convert("RGB")) == wanted).all(axis=-1).any())
+
+
+def test_the_gravest_mistakes_come_first_whatever_their_order():
+    found = [CONFUSED, MISSED, FALSE]
+    assert sheets.worst(found, 2) == [MISSED, FALSE]
+    assert sheets.worst(reversed(found), 3) == [MISSED, FALSE, CONFUSED]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "text", "colours"),
+    [
+        (MISSED, "missed: qd", {TRUTH}),
+        (FALSE, "false: qf, 0.71", {PREDICTED}),
+        (CONFUSED, "confused: qd taken for qf, 0.55", {TRUTH, PREDICTED}),
+    ],
+)
+def test_a_mistake_is_shown_with_its_boxes_and_in_words(folder, mistake, text, colours):
+    sources = {"images/b.png": "CAD, az 45° el −10°"}
+    tile = sheets.mistake_tile(mistake, folder, sources)
+    (picture,) = tile.pictures
+    assert picture.width <= sheets.TILE_PX[0] and picture.height <= sheets.TILE_PX[1]
+    assert {c for c in (TRUTH, PREDICTED) if has(picture, c)} == colours
+    name = mistake.image.removeprefix("images/")
+    assert tile.lines == (text, name, *([sources[mistake.image]] if name == "b.png" else []))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (("double", "qd", "qd", 0.6), "double: qd, 0.60"),
+        (("double", "qd", "qf", 0.6), "double: qd taken for qf, 0.60"),
+        (("missed", "qd", None, 0.05), "missed: qd, answered at 0.05 only"),
+        (("missed", "qd", None, 0.001), "missed: qd, answered at under 0.01 only"),
+        (("odd", None, None, 0.5), "odd, 0.50"),
+    ],
+)
+def test_a_mistake_in_words(fields, text):
+    assert sheets.what(Mistake("images/a.png", *fields, severity=1.0)) == text
+
+
+def test_a_mistake_without_boxes_shows_the_whole_picture(folder):
+    (picture,) = sheets.mistake_tile(
+        Mistake("images/a.png", "confused", "good", "bent", 0.8, 0.8), folder, {}
+    ).pictures
+    assert picture.size == sheets.TILE_PX
+
+
+def test_truth_stands_left_and_prediction_right(folder):
+    example = Example("images/a.png", Drawn(((BOX, "qd", None),)), Drawn(((ASIDE, "qf", 0.9),)))
+    left, right = sheets.example_tile(example, folder, {}).pictures
+    assert has(left, TRUTH) and not has(left, PREDICTED)
+    assert has(right, PREDICTED) and not has(right, TRUTH)
+
+
+@pytest.mark.parametrize(
+    "boxes", [[(100, 100, 140, 130)], [(0, 0, 20, 20)], [(390, 290, 400, 300)], [BOX, ASIDE],
+              [(0, 0, 400, 300)], [(50, 0, 60, 300)]],
+)  # fmt: skip
+def test_a_crop_holds_its_boxes_and_stays_in_the_picture(boxes):
+    left, top, right, bottom = sheets.crop_around(boxes, SIZE)
+    assert 0 <= left < right <= SIZE[0] and 0 <= top < bottom <= SIZE[1]
+    for x0, y0, x1, y1 in boxes:
+        assert left <= x0 and top <= y0 and x1 <= right and y1 <= bottom
+
+
+def test_the_sheet_holds_all_tiles_and_the_mark(folder, tmp_path):
+    tiles = [sheets.mistake_tile(m, folder, {}) for m in (MISSED, FALSE, CONFUSED, MISSED)]
+    plain, marked = tmp_path / "plain.png", tmp_path / "marked.png"
+    assert sheets.draw_sheet(tiles, plain, "Worst mistakes") == plain
+    sheets.draw_sheet(tiles, marked, "Worst mistakes", "not an honest score: same shoot")
+    one, other = Image.open(plain), Image.open(marked)
+    assert one.width > 3 * sheets.TILE_PX[0] and one.height > 2 * sheets.TILE_PX[1]
+    assert has(other, style.MARK_PAPER) and not has(one, style.MARK_PAPER)
+    assert other.width == one.width and other.height > one.height
+
+
+def test_a_pair_takes_two_columns(tmp_path):
+    picture = Image.new("RGB", (40, 30))
+    sheets.draw_sheet([Tile((picture, picture), ("a",))] * 2, tmp_path / "s.png", "t", columns=4)
+    assert Image.open(tmp_path / "s.png").width > 4 * sheets.TILE_PX[0]
+
+
+def test_no_tile_and_no_picture_are_told(folder, tmp_path):
+    with pytest.raises(InputError, match="no picture to show"):
+        sheets.draw_sheet([], tmp_path / "s.png", "t")
+    (folder / "images" / "a.png").write_bytes(b"broken")
+    with pytest.raises(InputError, match="does not open as a picture"):
+        sheets.mistake_tile(MISSED, folder, {})
+
+
+def test_a_label_stays_in_the_picture_and_hides_no_other_one():
+    picture = Image.new("RGB", (200, 100))
+    first = write_label(picture, around((150, 0, 190, 40)), "qd 0.90", TRUTH)
+    second = write_label(picture, around((150, 2, 190, 40)), "qf 0.80", TRUTH, [first])
+    for x0, y0, x1, y1 in (first, second):
+        assert x0 >= 0 and y0 >= 0 and x1 <= 200 and y1 <= 100
+    assert second[1] >= first[3] or first[1] >= second[3]
