@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,8 +125,8 @@ def contents(folder: Path) -> dict[str, tuple[int, str]]:
 class Host:
     """A process that has imported everything, and forks one child for each training.
 
-    In the children no connection is made: every try is noted, and fails. So is every file that
-    they open. A killed child leaves nothing but its files, as after a power cut.
+    In the children no connection is made: every try is noted, and fails. Noted is every file
+    that they open, too. A killed child leaves nothing but its files, as after a power cut.
     """
 
     def __init__(self, folder: Path, cwd: Path) -> None:
@@ -140,16 +139,18 @@ class Host:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
-    def start(self, **asked: Any) -> int:
-        """Begin a training, with the arguments of `vqc.train.Training`; its process id."""
-        return self._ask({"start": asked})
+    def start(self, die_at: int = 0, **asked: Any) -> int:
+        """Begin a training, with the arguments of `vqc.train.Training`; its process id.
 
-    def wait(self, pid: int, kill_after: float | None = None) -> int:
-        """How the child ended; it is killed after so many seconds, where it is not through."""
-        return self._ask({"wait": pid, "kill_after": kill_after})
+        die_at: it is killed with signal 9 as it is about to open, rename or remove a file below
+        the working directory for the so manieth time; 0: never. Unlike a time, that hits every
+        moment alike on a quick machine and on a busy one.
+        """
+        return self._ask({"start": asked, "die_at": die_at})
 
-    def train(self, kill_after: float | None = None, **asked: Any) -> int:
-        return self.wait(self.start(**asked), kill_after)
+    def wait(self, pid: int) -> int:
+        """How the child ended: its exit code, or less than 0 for a signal."""
+        return self._ask({"wait": pid})
 
     def said(self, pid: int | None = None, what: str | None = None) -> list[dict[str, Any]]:
         """What the children noted, in order."""
@@ -191,27 +192,15 @@ def serve(log: str) -> None:
         if "start" in question:
             pid = os.fork()
             if pid == 0:
-                os._exit(_child(log, question["start"]))
+                os._exit(_child(log, question["start"], question["die_at"]))
             answer = pid
         else:
-            answer = _wait(question["wait"], question["kill_after"])
+            answer = os.waitstatus_to_exitcode(os.waitpid(question["wait"], 0)[1])
         answers.write(f"{answer}\n")
         answers.flush()
 
 
-def _wait(pid: int, kill_after: float | None) -> int:
-    until = None if kill_after is None else time.monotonic() + kill_after
-    while True:
-        done, status = os.waitpid(pid, 0 if until is None else os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        if until is not None and time.monotonic() >= until:
-            os.kill(pid, signal.SIGKILL)
-            until = None
-        time.sleep(0.001)
-
-
-def _child(log: str, asked: dict[str, Any]) -> int:
+def _child(log: str, asked: dict[str, Any], die_at: int) -> int:
     """One training; 0, or 2 after a message to the user, or 3 after anything else."""
     from vqc.errors import VqcError
     from vqc.train import Training, train
@@ -222,7 +211,7 @@ def _child(log: str, asked: dict[str, Any]) -> int:
         row = {"pid": os.getpid(), "what": what, "value": value}
         os.write(notes, (json.dumps(row) + "\n").encode())
 
-    _watch(note)
+    _watch(note, die_at)
 
     class Told:
         def progress(self, done: int, total: int) -> None: ...
@@ -245,13 +234,21 @@ def _child(log: str, asked: dict[str, Any]) -> int:
     return 0
 
 
-def _watch(note: Any) -> None:
+def _watch(note: Any, die_at: int) -> None:
     """Note every file that is opened, and every try to reach a network, which fails."""
     import socket
 
+    here, steps = os.getcwd() + os.sep, iter(range(1, sys.maxsize))
+
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
-            note("open", os.fsdecode(arguments[0]))
+        if event in ("open", "os.rename", "os.remove") and isinstance(
+            arguments[0], str | bytes | os.PathLike
+        ):
+            path = os.fsdecode(arguments[0])
+            if os.path.abspath(path).startswith(here) and next(steps) == die_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if event == "open":
+                note("open", path)
         elif event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
             note("network", f"{event} {arguments[1:]}")
 

@@ -25,7 +25,8 @@ from vqc.errors import VqcError
 
 ATTEMPTS = 3
 STALL_S = 600.0
-QUEUE = 2  # items a worker holds, so that it never waits for the next one
+QUEUE = 2
+"""Items a worker holds, so that it never waits for the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,13 @@ def run(
     workers: int,
     groups: Sequence[Any] | None = None,
     stall_s: float = STALL_S,
+    queue: int = QUEUE,
 ) -> Generator[Outcome, None, None]:
     """Outcomes as they come, one for each item.
 
     groups: one key an item; a worker goes on with items of one group while there are any,
-    for work that has a price whenever the group changes.
+    for work that has a price whenever the group changes. queue: items a worker holds; 1 for long
+    ones, which must not wait behind another one while a worker is idle.
     Raises at once any VqcError that a worker raises; whatever else goes wrong there counts
     as a failed attempt at its item. Leaving the iterator ends the workers.
     """
@@ -104,7 +107,7 @@ def run(
             while len(crew) < workers and waiting:
                 crew.append(_start(open_worker))
             for worker in crew:
-                while waiting and len(worker.held) < QUEUE:
+                while waiting and len(worker.held) < queue:
                     _hand(worker, waiting.take(worker, crew), items)
             ready = wait([w.pipe for w in crew], timeout=1.0)
             for worker in list(crew):

@@ -92,6 +92,18 @@ def test_a_grid_of_twelve_cells_with_one_changed_trains_one(project, undrawn):
     assert [name.split("-seed")[0] for name in new] == ["cad12-real1"]
 
 
+def test_a_larger_cell_can_join_what_is_trained(project, undrawn):
+    run(cad=(2, 4), real=(1,))
+    made = grids.prepare(asked(cad=(2, 4, 8), real=(1,)))
+    (note,) = [note for note in made.notes if "epoch_images" in note]
+    assert note.startswith("2 more of these trainings are there, with 7 pictures an epoch instead")
+    assert "--set epoch_images=7 keeps them, and 1 are left to train" in note
+    before = trained()
+    _, book = run(cad=(2, 4, 8), real=(1,), settings={"epoch_images": 7})
+    assert [name.split("-seed")[0] for name in trained() - before] == ["cad8-real1"]
+    assert not any("epoch_images" in note for note in book.notes)
+
+
 def test_the_same_command_again_trains_nothing(project, undrawn):
     run()
     before = trained()

@@ -240,6 +240,15 @@ def test_a_camera_until_it_breaks_off(here, run, monkeypatch):
     assert [note.partition(":")[0] for note in notes] == ["no window"]
 
 
+def test_a_camera_that_gives_nothing_costs_no_earlier_predictions(here, run, monkeypatch):
+    monkeypatch.setattr(reading, "frames_from", camera(3))
+    first = go(run, "0", show=False).folder
+    monkeypatch.setattr(reading, "frames_from", camera(0, then=InputError("camera-0: dark")))
+    with pytest.raises(InputError, match="camera-0: dark"):
+        go(run, "0", show=False, fresh=True)
+    assert len(records(first)) > 0
+
+
 def test_no_show_wants_no_display(here, run, monkeypatch):
     monkeypatch.setattr(reading, "frames_from", camera(3))
     monkeypatch.setenv("DISPLAY", "")

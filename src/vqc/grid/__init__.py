@@ -1,8 +1,9 @@
 """Many trainings as one table, and what the table says.
 
-`request` says what is asked, `layout` draws cells and names trainings, `asked` makes a grid of
-it, `pace` tells the time, `trainings` runs them in `worker` processes, `book` and `pictures`
-keep what came of it, `budget` says what more photos would bring.
+`request` says what is asked, `layout` draws cells, all with one `val`, and names trainings,
+`asked` makes a grid of it, `pace` tells the time, `trainings` has a `crew` of `worker` processes
+do them, `follow` says how far they are, `book` and `pictures` keep what came of it, `budget` says
+what more photos would bring.
 """
 
 from __future__ import annotations

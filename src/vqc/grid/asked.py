@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from vqc.contract import SET_NAME, is_set_name
@@ -17,6 +19,7 @@ from vqc.grid.pace import seconds_of
 from vqc.grid.request import GridRequest
 from vqc.grid.trainings import Estimate
 from vqc.mix import Pool
+from vqc.runs import RESULT, read_run
 from vqc.types import Progress
 
 
@@ -86,7 +89,43 @@ def prepare(asked: Asked, on_progress: Progress = lambda done, total: None) -> G
     grid = Grid(asked.grid_name, asked.record(), drawing, (), asked.places, asked.workers)
     cut, notes = earlier(grid.folder, grid.asked)
     trials = lay_out(drawing, cut.repeats, cut.epochs) if cut else lay_out(drawing)
-    return replace(grid, trials=trials, cut=cut, notes=tuple(notes))
+    grid = replace(grid, trials=trials, cut=cut, notes=tuple(notes))
+    return replace(grid, notes=(*notes, *_other_lengths(grid)))
+
+
+def _other_lengths(grid: Grid) -> Iterator[str]:
+    """A note where another length of the epochs would find trainings that are there already.
+
+    The largest cell decides how many pictures an epoch has, so a grid that grows at that end
+    has nothing in common with what was trained before, unless its user wants that.
+    """
+    request = grid.drawing.request
+    missing = grid.book().in_state("waiting")
+    lengths = {trial.settings.get("epoch_images") for trial in grid.trials}
+    if request.equal is not None or "epoch_images" in request.settings or len(lengths) != 1:
+        return
+    for images in sorted(_lengths_of(missing, grid.runs) - lengths):
+        other = replace(request, settings={**request.settings, "epoch_images": images})
+        trials = lay_out(replace(grid.drawing, request=other))
+        waiting = replace(grid, trials=trials).book().in_state("waiting")
+        if len(waiting) < len(missing):
+            yield (
+                f"{len(missing) - len(waiting)} more of these trainings are there, with {images} "
+                f"pictures an epoch instead of {lengths.pop()}: --set epoch_images={images} "
+                f"keeps them, and {len(waiting)} are left to train"
+            )
+            return
+
+
+def _lengths_of(trials: Sequence[Trial], runs: Path) -> set[int]:
+    """Pictures an epoch of finished trainings of the same cells and seeds."""
+    found = set()
+    for trial in trials:
+        for file in runs.glob(f"{trial.name.rpartition('-')[0]}-*/{RESULT}"):
+            with contextlib.suppress(InputError):
+                images = read_run(file.parent).config.get("epoch_images")
+                found |= {images} if isinstance(images, int) else set()
+    return found
 
 
 def shorten(grid: Grid, minutes: float, estimate: Estimate) -> Grid:

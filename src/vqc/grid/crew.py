@@ -35,7 +35,7 @@ def gathered(
 def answers(crew: Crew, jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[str, Any]]]:
     """Every job with its answer, as they come; `failure` says why there is no other."""
     workers = min(len(crew.devices), len(jobs))
-    outcomes = engines.run(partial(open_worker, crew), jobs, workers, stall_s=math.inf)
+    outcomes = engines.run(partial(open_worker, crew), jobs, workers, stall_s=math.inf, queue=1)
     with contextlib.closing(outcomes):
         for outcome in outcomes:
             answer = outcome.result

@@ -18,10 +18,10 @@ from typing import Any
 
 from vqc import __version__
 from vqc.errors import InputError
-from vqc.predict import output as place
 from vqc.predict import reading, source
 from vqc.predict.live import Window, has_display
 from vqc.predict.output import Output
+from vqc.predict.output import require_free as require_place
 from vqc.predict.prelabels import Prelabels, require_free
 from vqc.predict.reading import Shot
 from vqc.predict.sink import Sink
@@ -30,7 +30,7 @@ from vqc.predict.speed import Speed, Watch
 from vqc.predict.threads import ReadAhead, WriteBehind
 from vqc.runs import Run, read_run
 from vqc.tasks import find
-from vqc.tasks.contract import Picture, Prediction
+from vqc.tasks.contract import Picture, Prediction, Task
 from vqc.tasks.settings import parse
 from vqc.types import Progress
 
@@ -95,48 +95,70 @@ def predict(
     so is every line. Raises InputError before anything is written where something does not
     fit, and OutputError.
     """
-    run = read_run(request.run)
-    task = find(run.task)
-    found = source.find(request.sources)
-    folder = request.out or ROOT / f"{run.name}-{found.name}"
-    _require_fitting(request, found, folder)
-    least_score = _least_score(run, request.settings)
-    set_folder = _set_folder(request)
+    job = _checked(request)
+    found = job.found
     reading.prepare()
     stop, faults = threading.Event(), list[str]()
     with contextlib.ExitStack() as closing, _interruptible(stop) as signals:
         shots = reading.shots(found, request.fps, request.limit, faults)
         feed = _Feed(ReadAhead(shots, _AHEAD, found.live is not None, stop))
         closing.callback(feed.ahead.close)
-        answers = feed.answers(task.predict(run, feed.pictures(), request.settings))
-        place.clear(folder)
-        window = _window(request, found, run, closing, on_note)
-        output = Output(folder, request.images, request.crops, bool(found.live or found.clips))
-        closing.callback(output.abandon)
-        prelabels = Prelabels(set_folder, run, found) if set_folder is not None else None
-        if prelabels is not None:
-            closing.callback(prelabels.close)
-        sink = Sink(task, output, prelabels, request.images or window is not None)
+        answers = feed.answers(job.task.predict(job.run, feed.pictures(), request.settings))
+        window = _window(request, job, closing, on_note)
+        sink = _sink(request, job, closing, draws=request.images or window is not None)
         total = reading.count(found, request.fps, request.limit) or 0
-        for count in _go(answers, feed, sink, _asked(request, run, found), closing):
+        for count in _go(answers, feed, sink, _asked(request, job), closing):
             on_progress(count, max(count, total))
             if window is not None and sink.latest is not None and not window.show(sink.latest):
                 stop.set()
         stopped = bool(signals) and found.live is None
         made = sink.finish(not stopped, request.settings)
         return Result(
-            folder=folder,
+            folder=job.folder,
             frames=feed.watch.count,
             total=max(total, feed.watch.count),
-            least_score=least_score,
+            least_score=job.least_score,
             objects=dict(sorted(sink.objects.items())),
             speed=feed.watch.speed(),
-            videos=tuple(output.videos),
-            faults=(*faults, *(prelabels.faults if prelabels else ())),
+            videos=sink.videos,
+            faults=(*faults, *sink.faults),
             stopped=stopped,
             dropped=feed.ahead.dropped,
             as_set=made,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """A request that was checked: nothing is written yet. set_folder: of the pre-labels."""
+
+    run: Run
+    task: Task
+    found: Source
+    folder: Path
+    set_folder: Path | None
+    least_score: float | None
+
+
+def _checked(request: Request) -> _Job:
+    """Raises InputError for whatever does not fit."""
+    run = read_run(request.run)
+    task = find(run.task)
+    found = source.find(request.sources)
+    folder = request.out or ROOT / f"{run.name}-{found.name}"
+    _require_fitting(request, found, folder)
+    return _Job(run, task, found, folder, _set_folder(request), _least_score(run, request.settings))
+
+
+def _sink(request: Request, job: _Job, closing: contextlib.ExitStack, draws: bool) -> Sink:
+    is_moving = job.found.live is not None or bool(job.found.clips)
+    output = Output(job.folder, request.images, request.crops, by_line=is_moving)
+    closing.callback(output.abandon)
+    prelabels = None
+    if job.set_folder is not None:
+        prelabels = Prelabels(job.set_folder, job.run, job.found)
+        closing.callback(prelabels.close)
+    return Sink(job.task, output, prelabels, draws)
 
 
 def _go(
@@ -158,7 +180,7 @@ def _go(
             behind.start()
             feed.ahead.start()
         yield feed.watch.count
-    if not feed.watch.count:
+    if not feed.watch.count and not feed.ahead.is_stopped:
         sink.begin(asked)
     behind.finish()
 
@@ -205,7 +227,7 @@ def _require_fitting(request: Request, found: Source, folder: Path) -> None:
     if faults:
         raise InputError("\n".join(faults))
     source.require_apart(found, request.sources, folder)
-    place.require_free(folder, request.fresh)
+    require_place(folder, request.fresh)
 
 
 def _least_score(run: Run, settings: Mapping[str, Any]) -> float | None:
@@ -225,29 +247,30 @@ def _set_folder(request: Request) -> Path | None:
 
 def _window(
     request: Request,
-    found: Source,
-    run: Run,
+    job: _Job,
     closing: contextlib.ExitStack,
     on_note: Callable[[str], None],
 ) -> Window | None:
-    if found.live is None:
+    if job.found.live is None:
         return None
     if request.show and not has_display():
         on_note("no window: no display answers here (DISPLAY); Ctrl-C ends, --no-show is silent")
     if not request.show or not has_display():
         return None
-    window = Window(f"vqc predict {run.name}")
+    window = Window(f"vqc predict {job.run.name}")
     closing.callback(window.close)
     return window
 
 
-def _asked(request: Request, run: Run, found: Source) -> dict[str, Any]:
+def _asked(request: Request, job: _Job) -> dict[str, Any]:
     """The content of predict.json; a camera's password is not in it."""
+    run, live = job.run, job.found.live
     return {
         "vqc_predict": 1,
         "run": {"name": run.name, "run_id": run.run_id, "task": run.task},
-        "source": [found.live.name] if found.live is not None else list(request.sources),
+        "source": [live.name] if live is not None else list(request.sources),
         "settings": dict(request.settings),
+        "least_score": job.least_score,
         "fps": request.fps,
         "limit": request.limit,
         "created_by": f"vqc {__version__}",

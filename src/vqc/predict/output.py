@@ -85,6 +85,8 @@ class Output:
         self.videos: list[Path] = []
 
     def begin(self, asked: Mapping[str, Any]) -> None:
+        """Not before there is an answer: until then, earlier predictions stay."""
+        clear(self._folder)
         with reporting(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(asked, indent=2, ensure_ascii=False) + "\n"
@@ -109,7 +111,7 @@ class Output:
             self._close_video()
             if self._records is not None:
                 self._records.close()
-            if complete:
+            if complete and self._records is not None:
                 self._records_path.replace(self._folder / RECORDS)
 
     def abandon(self) -> None:

@@ -27,6 +27,15 @@ class Sink:
         self.objects: Counter[str] = Counter()
         self.latest: ByteArray | None = None
 
+    @property
+    def videos(self) -> tuple[Path, ...]:
+        return tuple(self._output.videos)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What could not be put into the set of pre-labels."""
+        return () if self._prelabels is None else tuple(self._prelabels.faults)
+
     def begin(self, asked: Mapping[str, Any]) -> None:
         self._output.begin(asked)
 

@@ -37,6 +37,10 @@ class ReadAhead(Generic[T]):
         self._closed = threading.Event()
         self.dropped = 0
 
+    @property
+    def is_stopped(self) -> bool:
+        return self._stop.is_set()
+
     def start(self) -> None:
         """Go on with a thread."""
         if self._thread is None:

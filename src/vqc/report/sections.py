@@ -201,9 +201,10 @@ def _tiles(title: str, tiles: Sequence[Tile], mark: str, kind: str) -> list[obje
 
 
 def _training(report: RunReport, out: Path) -> Markup | None:
-    head = tag("h3", "Training")
     run = report.run
     mark = report.mark or "not an honest score: training frames"
+    # The figure scrolls on a phone, where its own mark may be out of sight.
+    head = tag("h3", "Training ", html.marked(mark) if report.training else None)
     drawn = None
     if report.training:
         title = f"Training of {run.name}"

@@ -17,37 +17,33 @@ def roles(grid: GridReport, sign: int = 1) -> list[tuple[str, Place]]:
     """The cells of the study's rows, those that there are; what is two of them stands once.
 
     Of all CAD the most renders, of few photos the fewest, of mixed the best with so few. Further
-    settings are those of the chosen cell. sign: -1 where less is better.
+    settings are those of the chosen cell. A cell without a score has no row, and no other stands
+    for it. sign: -1 where less is better.
     """
     kept = grid.chosen.combination if grid.chosen else grid.combinations[0]
-    scored = [
-        place
-        for place in grid.places
-        if place.combination == kept and math.isfinite(place.cell.mean(grid.metric))
-    ]
-    only_photos = sorted((p for p in scored if not p.cell.cad), key=lambda p: p.cell.real)
-    only_cad = [place for place in scored if not place.cell.real]
-    both = [place for place in scored if place.cell.cad and place.cell.real]
+    mine = [place for place in grid.places if place.combination == kept]
+    only_photos = sorted((p for p in mine if not p.cell.cad), key=lambda p: p.cell.real)
+    only_cad = [place for place in mine if not place.cell.real]
+    both = [place for place in mine if place.cell.cad and place.cell.real]
     fewest = min((place.cell.real for place in both), default=0)
+    mixed = [p for p in both if p.cell.real == fewest and _has_score(p, grid)]
     found: list[tuple[str, Place | None]] = [
         ("all CAD", _best(only_cad, lambda p: p.cell.cad)),
         ("few photos", only_photos[0] if only_photos else None),
-        (
-            "mixed",
-            _best(
-                [place for place in both if place.cell.real == fewest],
-                lambda p: sign * p.cell.mean(grid.metric),
-            ),
-        ),
-        ("optimised", grid.chosen if grid.chosen in scored else None),
+        ("mixed", _best(mixed, lambda p: sign * p.cell.mean(grid.metric))),
+        ("optimised", grid.chosen),
         ("all photos", only_photos[-1] if len(only_photos) > 1 else None),
     ]
     names: dict[str, list[str]] = {}
     for role, place in found:
-        if place is not None:
+        if place is not None and _has_score(place, grid):
             names.setdefault(place.name, []).append(role)
-    by_name = {place.name: place for place in scored}
+    by_name = {place.name: place for place in mine}
     return [(", ".join(those), by_name[name]) for name, those in names.items()]
+
+
+def _has_score(place: Place, grid: GridReport) -> bool:
+    return math.isfinite(place.cell.mean(grid.metric))
 
 
 def _best(places: Sequence[Place], rank: Callable[[Place], float]) -> Place | None:

@@ -262,6 +262,15 @@ def test_a_threshold_of_another_training_is_not_taken(measured):
     assert scoring.evaluate(run, dataset, "test").threshold == 0.4
 
 
+@pytest.mark.parametrize("kept", ["[]", "{", "3", "{}", "THRESHOLD-less", "odd"])
+def test_a_threshold_that_cannot_be_read_is_measured_again(measured, kept):
+    run, dataset, _ = measured
+    key = {"run_id": run.run_id, "manifest_sha256": run.manifest_sha256}
+    made = {"THRESHOLD-less": json_bytes(key), "odd": json_bytes({**key, "threshold": "high"})}
+    (run.folder / scoring.THRESHOLD).write_bytes(made.get(kept, kept.encode()))
+    assert scoring.evaluate(run, dataset, "test").threshold == 0.4
+
+
 # What may go wrong ---------------------------------------------------------------------------
 
 
