@@ -68,7 +68,7 @@ def test_it_prints_the_cells_the_choice_and_what_comes_next(vqc):
     rows = [line.split() for line in said.out.splitlines() if line.strip().startswith("cad")]
     assert [row[0] for row in rows][:2] == ["cad8-real2", "cad4-real2"] and len(rows) == 6
     assert rows[0][1:4] == ["1", "of", "1"] and float(rows[0][4]) > float(rows[5][4])
-    assert "on val, which chooses" in said.out and "chosen on val: cad8-real2" in said.out
+    assert "not an honest score" in said.out and "chosen on val: cad8-real2" in said.out
     assert "on test, an honest score: mAP50" in said.out and "(1 training)" in said.out
     folder = next(Path("runs/grids").iterdir())
     assert f"next: vqc report {folder}" in said.out

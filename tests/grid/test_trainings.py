@@ -67,7 +67,8 @@ def test_a_grid_from_end_to_end(project):
     assert [t["mark"] for t in record["chosen"]["test"]] == ["", ""]
     expected = pytest.approx(score_of(8, 6) - ON_TEST)
     assert [t["metrics"]["mAP50"] for t in record["chosen"]["test"]] == [expected] * 2
-    assert record["val"] == {"name": "shop", "same_shoot": True}
+    mark = "not an honest score: val split, same shoot"
+    assert record["val"] == {"name": "shop", "same_shoot": True, "mark": mark}
     assert any("a fifth of the training photos" in note for note in record["notes"])
     assert record["budget"]["sentences"][0].startswith("from 8 CAD frames and 2 photos a class: ")
     assert len([line for line in done() if "scored on test" in line]) == 2
@@ -173,7 +174,8 @@ def test_every_worker_has_a_device_of_its_own(project, undrawn):
 def test_without_test_there_is_no_score_and_it_is_said(project, undrawn):
     _, book = run(val=("hall",))
     assert book.chosen == {"cell": "cad8-real2", "test": []}
-    assert book.record()["val"] == {"name": "hall", "same_shoot": False}
+    mark = "not an honest score: val split"
+    assert book.record()["val"] == {"name": "hall", "same_shoot": False, "mark": mark}
     assert any("no test split" in line for line in result_lines(book))
     assert not any("scored" in line for line in done())
 

@@ -237,7 +237,7 @@ def grid(folder: Path, cells: list[dict] | None = None, **fields: Any) -> Path:
             "curves": {"photos": [{"cad": 500, **curve}], "renders": []},
         },
         "notes": ["1 photo a class is the least that was there"],
-        "val": {"name": "december", "same_shoot": True},
+        "val": {"name": "december", "same_shoot": True, "mark": MARK},
         **fields,
     }
     folder.mkdir(parents=True, exist_ok=True)

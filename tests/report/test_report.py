@@ -262,7 +262,8 @@ def test_a_val_of_simulated_photos_marks_the_grid_even_where_its_runs_have_other
     write_manifest(data, dataclasses.replace(manifest, frames=tuple(frames)))
     run = madeup.run(tmp_path / "runs" / "cells" / "detect" / "a", data)
     cells = [madeup.cell(150, 5, [madeup.repeat(0.5, 0, "elsewhere/a")])]
-    found = grids.read_grid(madeup.grid(tmp_path / "runs" / "grids" / "g", cells))
+    val = {"name": "sim", "mark": "not an honest score: val split, simulated photos, same shoot"}
+    found = grids.read_grid(madeup.grid(tmp_path / "runs" / "grids" / "g", cells, val=val))
     assert found.mark == "not an honest score: val split, simulated photos, same shoot"
     assert [folder.resolve() for folder in found.places[0].runs] == [run.resolve()]
     (row,) = rows_of([read_folder(run)])

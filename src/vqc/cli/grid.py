@@ -327,7 +327,7 @@ def _print(made: Grid, book: Book) -> None:
     from vqc.grid import telling
 
     columns, rows = telling.score_rows(book)
-    show.table(f"grid {made.name}, on val, which chooses", columns, rows)
+    show.table(f"grid {made.name} on val ({made.drawing.mark})", columns, rows)
     for line in telling.result_lines(book):
         typer.echo(line)
     typer.echo(f"{made.folder}: grid.json, grid.csv and pictures")

@@ -132,7 +132,11 @@ class Book:
             "chosen": self.chosen,
             "budget": self.budget,
             "notes": self.notes,
-            "val": {"name": self.drawing.val, "same_shoot": self.drawing.same_shoot},
+            "val": {
+                "name": self.drawing.val,
+                "same_shoot": self.drawing.same_shoot,
+                "mark": self.drawing.mark,
+            },
         }
 
     def _cell_record(self, cell: Cell) -> dict[str, Any]:

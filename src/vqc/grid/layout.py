@@ -16,7 +16,7 @@ import numpy as np
 
 from vqc.errors import InputError, VqcError
 from vqc.grid.request import MIX_AXES, GridRequest
-from vqc.grid.val import rules_with_val, sessions_of, val_rows
+from vqc.grid.val import mark_of, rules_with_val, sessions_of, val_rows
 from vqc.mix import Plan, Pool, Request
 from vqc.mix import plan as plan_mix
 from vqc.mix.build import recipe_text
@@ -62,13 +62,17 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawing:
-    """All cells with all seeds. same_shoot: val is of shoots that also train."""
+    """All cells with all seeds.
+
+    same_shoot: val is of shoots that also train. mark: what stands by every score on val.
+    """
 
     request: GridRequest
     pool: Pool
     drawn: tuple[Drawn, ...]
     val: str
     same_shoot: bool
+    mark: str
     has_test: bool
     notes: tuple[str, ...]
 
@@ -229,12 +233,14 @@ def _drawing(
         if not np.array_equal(val_rows(d.plan), val):
             raise VqcError(f"{d.cell.name}: its val is another one than in the other cells")
     largest = max(drawn, key=lambda d: (d.count(TRAIN), -d.seed))
+    same_shoot = any(d.plan.same_shoot.any() for d in drawn)
     return Drawing(
         request=request,
         pool=pool,
         drawn=tuple(drawn),
         val=", ".join(sessions_of(pool, val)),
-        same_shoot=any(d.plan.same_shoot.any() for d in drawn),
+        same_shoot=same_shoot,
+        mark=mark_of(pool, val, same_shoot),
         has_test=bool(len(first.rows_in(TEST))),
         notes=tuple(dict.fromkeys([*notes, *largest.plan.notes])),
     )

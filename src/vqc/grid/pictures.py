@@ -77,7 +77,7 @@ def draw_pictures(book: Book, folder: Path) -> list[str]:
     best = book.best()
     if best is None:
         return []
-    metric, mark = book.headline.metric, _mark(book)
+    metric, mark = book.headline.metric, book.drawing.mark
     metrics = [name for name in STUDY if name in book.metrics] or [metric]
     metrics = list(dict.fromkeys([metric, *metrics]))
     combinations = list(dict.fromkeys(cell.combination for cell in book.cells))
@@ -99,11 +99,6 @@ def draw_pictures(book: Book, folder: Path) -> list[str]:
     except OutputError as error:
         return [f"pictures: {error}"]
     return []
-
-
-def _mark(book: Book) -> str:
-    shoot = ", photos of shoots that also train" if book.drawing.same_shoot else ""
-    return f"Scores on val, which chooses epochs and cells{shoot}: to compare, no more"
 
 
 def _drawn(book: Book, cell: Cell, settings: str) -> GridCell:

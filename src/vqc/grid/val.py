@@ -11,7 +11,7 @@ import numpy as np
 
 from vqc.errors import InputError
 from vqc.mix import Plan, Pool, SplitRules
-from vqc.mix.pool import Rows
+from vqc.mix.pool import SIMULATED, Rows
 from vqc.mix.splits import VAL
 
 SAME_SHOOT_FRACTION = 0.2
@@ -44,3 +44,10 @@ def val_rows(plan: Plan) -> Rows:
 def sessions_of(pool: Pool, rows: Rows) -> tuple[str, ...]:
     """The shoots of these frames, sorted."""
     return tuple(sorted({pool.sessions[number] for number in pool.session[rows]}))
+
+
+def mark_of(pool: Pool, rows: Rows, same_shoot: bool) -> str:
+    """What stands by every score on these frames of val, in the words of `honesty`."""
+    simulated = bool((pool.kind[rows] == SIMULATED).any())
+    parts = ["val split", *["simulated photos"] * simulated, *["same shoot"] * same_shoot]
+    return f"not an honest score: {', '.join(parts)}"

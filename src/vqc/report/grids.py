@@ -20,7 +20,7 @@ import numpy as np
 from vqc.errors import InputError
 from vqc.figures.grid import Band, GridCell
 from vqc.figures.style import spelled
-from vqc.runs import dataset_of, read_json, read_run
+from vqc.runs import read_json
 
 FILE_NAME = "grid.json"
 Against = Literal["real", "cad"]
@@ -116,7 +116,6 @@ def _grid(folder: Path, record: Mapping[str, Any]) -> GridReport:
         Tested(_numbers(each.get("metrics")), str(each.get("mark") or ""))
         for each in chosen.get("test") or ()
     )
-    same = ", same shoot" if val.get("same_shoot") else ""
     return GridReport(
         folder=folder,
         name=str(record.get("name") or folder.name),
@@ -129,7 +128,7 @@ def _grid(folder: Path, record: Mapping[str, Any]) -> GridReport:
         bands=tuple(_bands(budget.get("curves"))),
         notes=tuple(map(str, record.get("notes") or ())),
         val=str(val.get("name") or "val"),
-        mark=f"{_VAL}{_kinds_in_val(places)}{same}",
+        mark=str(val.get("mark") or _VAL),
     )
 
 
@@ -180,19 +179,6 @@ def _run(folder: Path, task: str, path: str) -> Path:
     usual = folder.resolve().parent.parent / _CELLS / task / Path(path).name
     found = (each for each in (folder / path, Path(path), usual) if each.is_dir())
     return next(found, Path(path))
-
-
-def _kinds_in_val(places: Sequence[Place]) -> str:
-    """What in val is no photo, as it stands in a mark; all trainings share their val."""
-    for folder in (run for place in places for run in place.runs):
-        try:
-            frames = dataset_of(read_run(folder)).frames("val")
-        except InputError:
-            continue  # grids may be read where their runs are not
-        rendered = any(f.source != "real" and not f.simulated for f in frames)
-        simulated = any(frame.simulated for frame in frames)
-        return ", renders" * rendered + ", simulated photos" * simulated
-    return ""
 
 
 def _numbers(record: Any) -> dict[str, float]:

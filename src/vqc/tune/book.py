@@ -53,8 +53,8 @@ class Book:
         if tune.images is not None and tune.epochs is not None:
             total = tune.images * tune.epochs
             seen.append(f"so every trial sees {total:,} (fewer where it stops early)")
-        shoot = ", of shoots that also train" if tune.val.same_shoot else ""
-        val = f"val: {len(tune.val.frames):,} pictures of {', '.join(tune.val.sessions)}{shoot}"
+        shoots = ", ".join(tune.val.sessions)
+        val = f"val: {len(tune.val.frames):,} pictures of {shoots} ({tune.val.mark})"
         return [
             *([", ".join(seen)] if seen else []),
             val,

@@ -20,7 +20,7 @@ from vqc.contract import SET_NAME, is_set_name
 from vqc.errors import InputError
 from vqc.grid.layout import can_repeat_pictures
 from vqc.grid.model import Places
-from vqc.grid.val import rules_with_val, sessions_of, val_rows
+from vqc.grid.val import mark_of, rules_with_val, sessions_of, val_rows
 from vqc.mix import Plan, Pool, Request, SplitRules, plan
 from vqc.mix.splits import TEST, TRAIN
 from vqc.tasks import find
@@ -62,6 +62,7 @@ class Val:
     frames: NDArray[np.uint64]
     sessions: tuple[str, ...]
     same_shoot: bool
+    mark: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,8 +147,9 @@ def prepare(asked: Asked) -> Tune:
     _check_values(task, space, settings)
     most = _largest(space)
     largest = plan(asked.pool, _request({**most, "select": "random"}, splits, asked.seed))
-    sessions = sessions_of(asked.pool, val_rows(largest))
-    val = Val(val_of(asked.pool, largest), sessions, bool(largest.same_shoot.any()))
+    rows, same_shoot = val_rows(largest), bool(largest.same_shoot.any())
+    sessions, mark = sessions_of(asked.pool, rows), mark_of(asked.pool, rows, same_shoot)
+    val = Val(val_of(asked.pool, largest), sessions, same_shoot, mark)
     is_given = "epoch_images" in settings or space.find("epoch_images") is not None
     if not is_given and can_repeat_pictures(task, {**settings, **_settings(most)}):
         settings["epoch_images"] = str(len(largest.rows_in(TRAIN)))

@@ -109,7 +109,6 @@ def boxes_at(frame):
 
 
 def test_objects_keep_their_numbers_and_another_video_begins_anew():
-    pytest.importorskip("lap", reason="--track needs lap: pip install 'lap>=0.5.12'")
     from vqc import ultra
 
     ultra.prepare()
@@ -122,15 +121,8 @@ def test_objects_keep_their_numbers_and_another_video_begins_anew():
 
 
 def test_only_frames_of_videos_are_followed(run):
-    pytest.importorskip("lap", reason="--track needs lap: pip install 'lap>=0.5.12'")
     still, *frames = answers(run, [picture(0), *[picture(0, track="v")] * 3], track=True)
     assert still.track_ids is None
     assert all(found.track_ids is not None and any(found.track_ids) for found in frames)
     # Fainter boxes keep tracks alive, but are not told.
     assert np.array_equal(still.scores, frames[0].scores) and (still.scores >= 0.25).all()
-
-
-def test_without_its_package_tracking_says_what_to_install(run, monkeypatch):
-    monkeypatch.setattr("vqc.tasks.detect.predict.find_spec", lambda name: None)
-    with pytest.raises(InputError, match="pip install 'lap"):
-        predict(run, [], CPU | {"track": True})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -173,10 +172,6 @@ class _Tracker:
     """Follows boxes from frame to frame; another track of pictures begins anew."""
 
     def __init__(self, conf: float) -> None:
-        if find_spec("lap") is None:
-            raise InputError(
-                "--track needs the package lap, which is not installed: pip install 'lap>=0.5.12'"
-            )
         from ultralytics.trackers.bot_sort import BOTSORT
         from ultralytics.utils import YAML, IterableSimpleNamespace
         from ultralytics.utils.checks import check_yaml
