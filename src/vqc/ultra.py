@@ -65,6 +65,20 @@ def prepare() -> Path:
     return folder
 
 
+def require_device(device: str) -> None:
+    """InputError where this machine has no such device; "" is a GPU if there is one."""
+    prepare()
+    from ultralytics.utils.torch_utils import select_device
+
+    try:
+        select_device(device, verbose=False)
+    except (ValueError, RuntimeError, AssertionError) as error:
+        said = next(filter(None, str(error).splitlines()), type(error).__name__)
+        raise InputError(
+            f"--device {device}: cannot be used here: {said}; vqc doctor lists the GPUs"
+        ) from None
+
+
 def load_detector(path: Path) -> nn.Module:
     """The detector of an Ultralytics .pt file: float32, on the CPU, ready to evaluate.
 

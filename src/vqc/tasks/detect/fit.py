@@ -38,7 +38,7 @@ def fit(dataset: Dataset, config: DetectConfig, run_dir: Path, monitor: Monitor)
     if (run_dir / FITTED).is_file() and (run_dir / WEIGHTS).is_file():
         return _read_fitted(run_dir / FITTED)
     ultra.prepare()
-    _require_device(config.device)
+    ultra.require_device(config.device)
     last = _checkpoint(folder / "weights" / "last.pt")
     if last is not None:
         monitor.resumed(last["epoch"] + 1)
@@ -67,18 +67,6 @@ def _read_fitted(file: Path) -> Fitted:
         return Fitted(**read_json(file))
     except TypeError:
         raise InputError(f"{file}: cannot be read; --fresh trains again") from None
-
-
-def _require_device(device: str) -> None:
-    from ultralytics.utils.torch_utils import select_device
-
-    try:
-        select_device(device, verbose=False)
-    except (ValueError, RuntimeError, AssertionError) as error:
-        said = next(filter(None, str(error).splitlines()), type(error).__name__)
-        raise InputError(
-            f"--device {device}: cannot be used here: {said}; vqc doctor lists the GPUs"
-        ) from None
 
 
 def _start(config: DetectConfig) -> tuple[dict[str, Any], Any]:

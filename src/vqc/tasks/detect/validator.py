@@ -16,11 +16,10 @@ import numpy as np
 import ultralytics.engine.validator as engine
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.utils.metrics import smooth
-from ultralytics.utils.torch_utils import select_device
 
 from vqc import ultra
 from vqc.dataset import Dataset
-from vqc.errors import InputError, VqcError
+from vqc.errors import VqcError
 from vqc.tasks.contract import Curve
 from vqc.tasks.detect.data import build, data_record
 from vqc.tasks.detect.findings import Boxes
@@ -57,7 +56,7 @@ def measure(network: Any, dataset: Dataset, split: str, device: str) -> Measured
     GPU, or "" for a GPU if there is one. Raises InputError for a device that is not there,
     and VqcError where validation fails.
     """
-    _require_device(device)
+    ultra.require_device(device)
     trained = getattr(network, "args", None) or {}
     args = {
         "task": "detect", "mode": "val", "rect": True, "imgsz": trained.get("imgsz", 640),
@@ -145,13 +144,3 @@ def _best_confidence(x: FloatArray, f1_curve: FloatArray) -> float | None:
     """Where Ultralytics takes precision and recall; None where F1 is 0 everywhere."""
     mean = smooth(f1_curve.mean(0), _SMOOTHING)
     return float(x[mean.argmax()]) if mean.max() > 0 else None
-
-
-def _require_device(device: str) -> None:
-    try:
-        select_device(device, verbose=False)
-    except (ValueError, RuntimeError, AssertionError) as error:
-        said = next(filter(None, str(error).splitlines()), type(error).__name__)
-        raise InputError(
-            f"--device {device}: cannot be used here: {said}; vqc doctor lists the GPUs"
-        ) from None
