@@ -28,7 +28,7 @@ shoot() { # shoot NAME VIEWS BACKGROUND ELEVATIONS FILL BRIGHTNESS BLUR_PX: pict
     vqc intake "build/shoots/$1-yolo" --name "$1" --simulated --quiet
 }
 shoot monday 15 tan 15:60:15 0.6 1.1 1.0
-shoot tuesday 10 slategrey 20:70:10 0.5 0.9 1.4
+shoot tuesday 10 tan 20:70:10 0.5 0.8 1.4
 from=(--from renders/demo --from datasets/monday --from datasets/tuesday)
 split=(--test tuesday --val-fraction 0.3)
 vqc mix --cad 100 --real 5 "${from[@]}" "${split[@]}" --name demo-mix --fresh

@@ -45,9 +45,13 @@ class LeakError(VqcError):
 
 
 class HonestyError(VqcError):
-    """A score that would not be honest was asked for."""
+    """A score that would not be honest was asked for. mark: why not, in a few words."""
 
     exit_code = 1
+
+    def __init__(self, message: str, mark: str) -> None:
+        super().__init__(message)
+        self.mark = mark
 
 
 class LabelError(VqcError):

@@ -75,7 +75,8 @@ def require_honest(verdict: Verdict, insist: bool) -> None:
     raise HonestyError(
         f"this score would not be honest:\n{reasons}\n"
         "An honest score needs photos of a shoot that neither trained nor chose; --anyway "
-        "gives this one, marked in words"
+        "gives this one, marked in words",
+        verdict.mark,
     )
 
 

@@ -185,9 +185,9 @@ def test_a_score_that_is_not_honest_is_refused_in_words(project, undrawn):
     photos(Path("datasets/copies"), session="copies", name="copies", noise=1000)
     _, book = run(cad=(4,), real=(3,), test=("copies",), leaks=True)
     (test,) = book.chosen["test"]
-    assert test["metrics"] == {} and "the same as ones that trained" in test["mark"]
-    assert not any("honest score:" in line for line in result_lines(book))
-    assert any("would not be honest" in line for line in result_lines(book))
+    assert test["metrics"] == {} and test["mark"].startswith("not an honest score: ")
+    assert not any("on test, an honest score" in line for line in result_lines(book))
+    assert any("on test: not an honest score" in line for line in result_lines(book))
 
 
 def test_further_axes_make_cells_of_their_own(project, undrawn):
