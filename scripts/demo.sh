@@ -37,7 +37,8 @@ vqc inspect datasets/demo-mix
 # From scratch and small, so that a laptop does it in minutes; real work starts from yolov8n.pt.
 small=(--weights yolov8n.yaml --imgsz 128 --batch 8 --epochs 8
     --set nbs=8 --set optimizer=AdamW --set lr0=0.002 --set warmup_epochs=1 --set mosaic=0)
-vqc train datasets/demo-mix "${small[@]}" --set epoch_images=400
+vqc train datasets/demo-mix "${small[@]}" --set epoch_images=400 ||
+    vqc train datasets/demo-mix "${small[@]}" --set epoch_images=400 --fresh
 vqc eval runs/detect/demo-mix --anyway
 vqc grid --cad 0,100 --real 5 --repeats 1 "${from[@]}" "${split[@]}" "${small[@]}" --name demo --yes
 vqc report runs/grids/demo runs/detect/demo-mix --out runs/demo.html

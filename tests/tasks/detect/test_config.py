@@ -19,6 +19,11 @@ def told(**settings) -> str:
     return str(caught.value)
 
 
+def test_pictures_of_one_shape_together_cannot_be_chosen():
+    with pytest.raises(InputError, match="rect: puts pictures of one shape together"):
+        configure({**SCRATCH, "epoch_images": 8, "rect": True})
+
+
 def test_text_and_values_are_the_same():
     text = configure({"weights": "yolov8n.yaml", "epochs": "7", "lr0": "0.005", "cos_lr": "true"})
     assert text == configure({**SCRATCH, "epochs": 7, "lr0": 0.005, "cos_lr": True})

@@ -185,14 +185,31 @@ def test_nothing_beside_a_picture_is_read_and_nothing_is_written(tmp_path, monke
 # Equal epochs -----------------------------------------------------------------------------------
 
 
-def test_small_sets_are_repeated_to_an_equal_epoch(tmp_path):
-    from vqc.tasks.detect.data import repeated
+def test_over_all_epochs_no_picture_is_seen_twice_more_than_another():
+    from vqc.tasks.detect.data import EqualEpochs
 
-    frames = write_set(tmp_path / "set").frames("train")
-    assert repeated(frames, None, 0) == list(frames)
-    for count in (1, 4, 5, 7, 10, 23):
-        found = repeated(frames, count, seed=3)
-        assert len(found) == count and found == repeated(frames, count, seed=3)
-        times = [found.count(frame) for frame in frames]
-        assert max(times) - min(times) <= 1, "no picture is seen twice more than another"
-    assert repeated(frames, 3, seed=1) != repeated(frames, 3, seed=2)
+    for count in (1, 4, 5, 7, 10, 23):  # below, at and above the five frames
+        order, again = EqualEpochs(5, count, seed=3), EqualEpochs(5, count, seed=3)
+        seen: list[int] = []
+        for epoch in range(6):
+            shown = list(order)
+            again.epoch = epoch  # as a training does that goes on
+            assert len(order) == len(shown) == count and shown == list(again)
+            seen += shown
+            times = [seen.count(frame) for frame in range(5)]
+            assert max(times) - min(times) <= 1
+    assert list(EqualEpochs(5, 3, seed=1)) != list(EqualEpochs(5, 3, seed=2))
+
+
+def test_a_dataset_is_as_long_as_its_epoch(tmp_path):
+    from ultralytics.cfg import get_cfg
+
+    from vqc.tasks.detect import data
+
+    dataset = write_set(tmp_path / "set")
+    args = get_cfg(overrides={"imgsz": SIDE, "mosaic": 0.0})
+    frames = dataset.frames("train")
+    made = data.build(dataset, frames, args, 32, 2, True, tmp_path / "scratch", len(frames) + 2)
+    assert len(made) == len(frames) + 2
+    first, again = (made.get_image_and_label(i)["im_file"] for i in (1, len(frames) + 1))
+    assert first == again == str(dataset.path(frames[1]))

@@ -308,6 +308,32 @@ def test_every_frame_is_trained_on_once_an_epoch(dataset, tmp_path, monkeypatch)
     assert sorted(seen) == sorted([str(dataset.path(f)) for f in dataset.frames("train")] * 2)
 
 
+def test_short_epochs_take_turns_with_a_large_set(tmp_path, monkeypatch):
+    """Also where weights are measured first, mosaic is closed, and training goes on."""
+    from vqc.tasks.detect.trainer import Trainer
+
+    dataset = write_set(tmp_path / "set", {"train": 6, "val": 1})
+    seen, preprocess = [], Trainer.preprocess_batch
+
+    def note(trainer, batch):
+        seen.extend(batch["im_file"])
+        return preprocess(trainer, batch)
+
+    def interrupt(number):
+        if number == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "preprocess_batch", note)
+    settings = {"epochs": 3, "epoch_images": 4, "batch": 2, "mosaic": 1.0, "close_mosaic": 1}
+    with pytest.raises(KeyboardInterrupt):
+        fit(dataset, tmp_path / "run", Listener(interrupt), **settings)
+    del seen[4:]  # the second epoch was not saved
+    fit(dataset, tmp_path / "run", **settings)
+    assert len(seen) == 12
+    times = [seen.count(str(dataset.path(frame))) for frame in dataset.frames("train")]
+    assert times == [2] * 6
+
+
 def test_one_class_from_weights_of_others(tmp_path, offline):
     weights = write_detector(tmp_path / "start.pt")
     dataset = write_set(tmp_path / "set", {"train": 3, "val": 1}, classes=("red",), empty=())

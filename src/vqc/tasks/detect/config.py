@@ -66,7 +66,7 @@ class DetectConfig:
     )
     epoch_images: int | None = field(
         default=None,
-        metadata=_about("pictures an epoch, small sets being repeated; empty: each once", low=1),
+        metadata=_about("pictures an epoch, all in turns; empty: each once", low=1),
     )
     others: Mapping[str, Any] = field(default_factory=dict)
     weights_sha256: str | None = None
@@ -107,6 +107,11 @@ def configure(settings: Mapping[str, Any]) -> DetectConfig:
     if rest:
         others, unfit = _others(rest, ours)
         faults += unfit
+    if others.get("rect") and values.get("epoch_images") is not None:
+        faults.append(
+            "rect: puts pictures of one shape together, so epoch_images cannot choose them; give "
+            "one of the two (vqc grid --equal epochs gives no epoch_images)"
+        )
     if faults:
         raise InputError("\n".join(faults))
     config = DetectConfig(**values, others=others)

@@ -9,7 +9,7 @@ Import this after `vqc.ultra.prepare()`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,33 +66,61 @@ def label_of(dataset: Dataset, frame: Frame) -> dict[str, Any]:
     }
 
 
-def repeated(frames: Sequence[Frame], count: int | None, seed: int) -> list[Frame]:
-    """`count` frames: all of them over and over, the last time a random part of them.
+class EqualEpochs:
+    """Which frames an epoch shows: the next `count` of an endless series of shuffles of all.
 
-    None takes each once. Equal epochs make trainings on sets of different size comparable:
-    as many pictures, steps, warm-up and validations.
+    So each frame is seen as often as any other, or once more, whether the set is smaller than
+    an epoch or larger. A sampler for torch. epoch: of the next pass, from 0; passes count it on.
     """
-    if count is None:
-        return list(frames)
-    whole, rest = divmod(count, len(frames))
-    part = np.sort(np.random.default_rng([seed, count]).permutation(len(frames))[:rest])
-    return list(frames) * whole + [frames[i] for i in part]
+
+    def __init__(self, frames: int, count: int, seed: int) -> None:
+        self._frames, self._count, self._seed = frames, count, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        first = self.epoch * self._count
+        self.epoch += 1
+        shuffle, last = np.empty(0, np.int64), -1
+        for place in range(first, first + self._count):
+            turn, within = divmod(place, self._frames)
+            if turn != last:
+                shuffle = np.random.default_rng([self._seed, turn]).permutation(self._frames)
+                last = turn
+            yield int(shuffle[within])
 
 
 class FrameDataset(YOLODataset):  # type: ignore[misc]
     """Ultralytics' dataset over frames of a manifest, in their order.
 
-    scratch: where decoded pictures go with cache=disk.
+    scratch: where decoded pictures go with cache=disk. count: pictures an epoch, which is how
+    long Ultralytics takes the set to be; None for as many as there are.
     """
 
     def __init__(
-        self, dataset: Dataset, frames: Sequence[Frame], scratch: Path, **settings: Any
+        self,
+        dataset: Dataset,
+        frames: Sequence[Frame],
+        scratch: Path,
+        count: int | None = None,
+        **settings: Any,
     ) -> None:
         self._dataset, self._frames, self._scratch = dataset, frames, scratch
+        self._count = count or len(frames)
         super().__init__(img_path="", data=data_record(dataset), task="detect", **settings)
 
     def get_img_files(self, img_path: object) -> list[str]:
         return [str(self._dataset.path(frame)) for frame in self._frames]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def get_image_and_label(self, index: int) -> dict[str, Any]:
+        # Augmentations that mix pictures pick them out of the whole length.
+        found: dict[str, Any] = super().get_image_and_label(index % len(self._frames))
+        return found
 
     def get_labels(self) -> list[dict[str, Any]]:
         return [label_of(self._dataset, frame) for frame in self._frames]
@@ -128,16 +156,18 @@ def build(
     batch: int,
     augment: bool,
     scratch: Path,
+    count: int | None = None,
 ) -> FrameDataset:
     """Ultralytics' dataset over these frames, in this order.
 
     args: Ultralytics' settings. augment: as for training; otherwise as for scoring, where
-    frames are sorted by their shape. scratch: where decoded pictures go with cache=disk.
+    frames are sorted by their shape. scratch, count: as for FrameDataset.
     """
     return FrameDataset(
         dataset,
         frames,
         scratch,
+        count,
         imgsz=args.imgsz,
         batch_size=batch,
         augment=augment,

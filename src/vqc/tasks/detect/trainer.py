@@ -12,6 +12,7 @@ from pathlib import Path, PosixPath
 from typing import Any
 
 import ultralytics.engine.trainer as engine
+from torch.utils.data import RandomSampler
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import unwrap_model
 
@@ -19,7 +20,7 @@ from vqc.dataset import Dataset
 from vqc.errors import InputError, VqcError
 from vqc.files import replace_file
 from vqc.tasks.contract import Monitor
-from vqc.tasks.detect.data import build, data_record, repeated
+from vqc.tasks.detect.data import EqualEpochs, build, data_record
 from vqc.tasks.detect.norms import is_folded, unfold
 from vqc.types import Frame
 
@@ -71,10 +72,9 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
     ) -> None:
         self._dataset, self._start, self._checkpoint = dataset, start, checkpoint
         self._monitor = monitor
-        self._frames = {
-            "train": repeated(dataset.frames("train"), epoch_images, int(arguments["seed"])),
-            "val": list(dataset.frames("val")),
-        }
+        self._frames = {split: dataset.frames(split) for split in ("train", "val")}
+        self._count = epoch_images or len(self._frames["train"])
+        self._order = EqualEpochs(len(self._frames["train"]), self._count, int(arguments["seed"]))
         self._seen = 0
         super().__init__(
             overrides={
@@ -107,13 +107,23 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
         frames: Sequence[Frame] = self._frames[img_path] or self._frames["train"][:1]
         stride = max(int(unwrap_model(self.model).stride.max()), 32)
         scratch = self.save_dir / "cache" / img_path
-        return build(self._dataset, frames, self.args, stride, batch or 1, mode == "train", scratch)
+        is_train = mode == "train"
+        count = self._count if is_train else None
+        return build(self._dataset, frames, self.args, stride, batch or 1, is_train, scratch, count)
+
+    def get_dataloader(self, *args: Any, mode: str = "train", **settings: Any) -> Any:
+        loader = super().get_dataloader(*args, mode=mode, **settings)
+        if mode == "train" and isinstance(loader.sampler, RandomSampler):
+            object.__setattr__(loader, "sampler", self._order)  # torch refuses to change it
+            loader.batch_sampler.sampler.sampler = self._order
+        return loader
 
     def _build_train_pipeline(self) -> None:
         super()._build_train_pipeline()
         if self._checkpoint is None and is_folded(self.model):
             batches = islice(self.train_loader, math.ceil(_MEASURED / self.batch_size))
             unfold(self.model, (self.preprocess_batch(batch)["img"] for batch in batches))
+            self.train_loader.reset()
 
     def _setup_train(self) -> None:
         # Its own test of mixed precision would load a file of weights by name.
@@ -157,9 +167,11 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
         """Every epoch is validated already, and `fit` writes the weights that count."""
 
     def start_epoch_count(self) -> None:
-        self._seen = self.epoch * len(self._frames["train"])
+        self._seen = self.epoch * self._count
+        loader = self.train_loader
+        if loader.iterator is None or self.epoch == self.epochs - self.args.close_mosaic:
+            self._order.epoch = self.epoch  # a new pass begins; otherwise they count on
 
     def tell_progress(self) -> None:
-        images = len(self._frames["train"])
-        self._seen = min(self._seen + self.batch_size, (self.epoch + 1) * images)
-        self._monitor.progress(self._seen, self.epochs * images)
+        self._seen = min(self._seen + self.batch_size, (self.epoch + 1) * self._count)
+        self._monitor.progress(self._seen, self.epochs * self._count)
