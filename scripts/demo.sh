@@ -45,7 +45,8 @@ vqc report runs/grids/demo runs/detect/demo-mix --out runs/demo.html
 
 cat <<EOF
 
-The demo took $SECONDS s. Look at
+The demo took $SECONDS s. The score above is of simulated photos of the test shoot, and no honest one: an
+mAP50 of 0.9 and more is expected. It says nothing about real photos. Look at
   renders/demo-sheet.png             a box on every part
   datasets/demo-mix-sheet.png        renders mixed with stand-ins for photos, and
   datasets/demo-mix-charts.png       whether the two are alike in size and place

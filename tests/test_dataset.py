@@ -42,13 +42,15 @@ def test_the_kind_of_box_is_the_recipes(tmp_path):
         assert write_set(tmp_path / box, box=box).box == box
 
 
-@pytest.mark.parametrize("recipe", [None, "box: [", "- amodal", "box: other", "\x00"])
-def test_without_a_readable_recipe_the_box_is_modal(dataset, recipe):
+@pytest.mark.parametrize("recipe", [None, "box: [", "box: modal\n"])
+def test_a_recipe_that_is_not_the_manifests_is_refused(dataset, recipe):
+    """It says which boxes are the truth, so a score would be wrong without a word."""
     file = dataset.folder / "recipe.yaml"
     file.unlink()
     if recipe is not None:
         file.write_text(recipe)
-    assert open_dataset(dataset.folder).box == "modal"
+    with pytest.raises(InputError, match=r"recipe.yaml.*which boxes count"):
+        open_dataset(dataset.folder)
 
 
 def test_folders_that_are_no_set_are_told(tmp_path):

@@ -18,6 +18,7 @@ from vqc.manifest import RECIPE, find_manifest, parse, read_manifest
 from vqc.types import Frame, Manifest
 
 SPLITS = ("train", "val", "test")
+_AGAIN = "it says which boxes count: make the set again (vqc mix --fresh)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,21 +43,47 @@ class Dataset:
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Read a set; InputError where there is no such folder, ManifestError for a broken one."""
-    import yaml
+    """Read a set.
 
+    Raises InputError where there is no such folder or its recipe is not the manifest's, and
+    ManifestError for a broken manifest.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; vqc mix makes a training set")
-    manifest = read_manifest(folder)
-    data = find_manifest(folder).read_bytes()
-    box: BoxKind = "modal"
+    file = find_manifest(folder)
     try:
-        recipe = yaml.safe_load((folder / RECIPE).read_bytes())
-        if isinstance(recipe, dict) and recipe.get("box") == "amodal":
-            box = "amodal"
-    except (OSError, ValueError, yaml.YAMLError):
-        pass  # vqc verify tells; it comes before any training
-    return Dataset(folder, manifest, hashlib.sha256(data).hexdigest(), box)
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+    manifest = _parsed(data, file)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Dataset(folder, manifest, sha256, _box_of(folder / RECIPE, manifest.recipe_sha256))
+
+
+def _box_of(recipe: Path, sha256: str) -> BoxKind:
+    """Which box counts, as the set's own recipe says; InputError where that is not at hand."""
+    import yaml
+
+    try:
+        data = recipe.read_bytes()
+    except OSError as error:
+        raise InputError(f"{recipe}: cannot be read: {error.strerror}; {_AGAIN}") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError(f"{recipe} is not the one that the manifest was written with; {_AGAIN}")
+    try:
+        found = yaml.safe_load(data)
+    except (ValueError, yaml.YAMLError):
+        raise InputError(f"{recipe}: not YAML; {_AGAIN}") from None
+    return "amodal" if isinstance(found, dict) and found.get("box") == "amodal" else "modal"
+
+
+def _parsed(data: bytes, file: Path) -> Manifest:
+    """Frames and hash are of the same bytes, whatever another command does to the file."""
+    manifest, faults = parse(data)
+    if manifest is None or faults:
+        read_manifest(file)  # it tells every fault
+        raise InputError(f"{file} was changed while it was read; give the command again")
+    return manifest
 
 
 def dataset_from(data: bytes, folder: Path, box: BoxKind = "modal") -> Dataset:
