@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 from training import SPLITS, finish_set, write_set
@@ -61,6 +62,27 @@ def test_folders_that_are_no_set_are_told(tmp_path):
         open_dataset(tmp_path / "file")
     with pytest.raises((InputError, ManifestError), match=str(tmp_path)):
         open_dataset(tmp_path)
+
+
+def test_frames_and_hash_are_of_the_same_bytes(dataset, tmp_path, monkeypatch):
+    """Another mix is put in its place at any moment: one of both is read, never a mixture."""
+    file = dataset.folder / "manifest.jsonl"
+    first = file.read_bytes()
+    second = (write_set(tmp_path / "more", {"train": 9}).folder / "manifest.jsonl").read_bytes()
+    read, wanted = Path.read_bytes, {}
+    for data in (first, second):
+        manifest = dataset_from(data, dataset.folder).manifest
+        wanted[hashlib.sha256(data).hexdigest()] = len(manifest.frames)
+
+    def then_changed(path):
+        data = read(path)
+        if path == file:
+            file.write_bytes(second)
+        return data
+
+    monkeypatch.setattr(Path, "read_bytes", then_changed)
+    found = open_dataset(dataset.folder)
+    assert wanted[found.sha256] == len(found.manifest.frames)
 
 
 def test_a_set_without_its_folder(dataset):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,19 +12,33 @@ import numpy as np
 import pytest
 from made_runs import make_run
 from PIL import Image
+from sets import HEIGHT, WIDTH, finish, picture
 from typer.testing import CliRunner
 
 from vqc import export_model
 from vqc.cli import app
+from vqc.dataset import open_dataset
 from vqc.errors import InputError, OutputError
-from vqc.export_model import export
+from vqc.export_model import Exported, export
+from vqc.runs import Run, result_record
+from vqc.types import Frame
+
+
+def name_classes(run: Run) -> Run:
+    """The run's classes in its weights, as a training writes them."""
+    import torch
+
+    saved = torch.load(run.weights, weights_only=False)
+    saved["model"].names = dict(enumerate(run.classes))
+    torch.save(saved, run.weights)
+    return run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """With names that Ultralytics, or a format, could take for something else."""
     folder = tmp_path_factory.mktemp("runs") / "yolov5n 'ü'; {x}"
-    return make_run(folder, classes=("qd 'old', {1}", 'Größe "漢"')).folder
+    return name_classes(make_run(folder, classes=("qd 'old', {1}", 'Größe "漢"'))).folder
 
 
 @pytest.fixture
@@ -57,6 +73,29 @@ def test_the_exported_model_answers_as_the_original(here, run, fmt, monkeypatch)
         export(run, fmt)
 
 
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory):
+    """A run, and its model as the exporter writes it."""
+    made = name_classes(make_run(tmp_path_factory.mktemp("ready") / "m"))
+    return made, export(made.folder, "torchscript").file.rename(made.folder / "ready.torchscript")
+
+
+@pytest.fixture
+def at_once(ready, here, monkeypatch):
+    """A folder of that run, of which the model is written without a wait."""
+    made, file = ready
+
+    def exported(network, run, fmt, size, scratch):
+        return Path(shutil.copyfile(file, scratch / "best.torchscript"))
+
+    monkeypatch.setattr(export_model, "_exported", exported)
+    folder = here / "runs" / "detect" / "m"
+    folder.mkdir(parents=True)
+    for name in ("best.pt", "run.json"):
+        shutil.copyfile(made.folder / name, folder / name)
+    return dataclasses.replace(made, folder=folder)
+
+
 def spoil(monkeypatch, change):
     """The exported model answers otherwise."""
     loaded = export_model._loaded
@@ -79,7 +118,7 @@ def not_a_number(rows):
 
 
 def test_a_model_that_answers_otherwise_is_not_kept(here, tmp_path, monkeypatch):
-    folder = make_run(tmp_path / "m").folder
+    folder = name_classes(make_run(tmp_path / "m")).folder
     spoil(monkeypatch, shifted)
     done = CliRunner().invoke(app, ["export-model", str(folder), "--format", "torchscript"])
     assert done.exit_code == 1
@@ -93,9 +132,84 @@ def test_a_model_that_answers_otherwise_is_not_kept(here, tmp_path, monkeypatch)
 
 def test_not_a_number_agrees_with_nothing(here, tmp_path, monkeypatch):
     spoil(monkeypatch, not_a_number)
-    done = export(make_run(tmp_path / "m").folder, "torchscript", data=photos(here / "photos"))
+    done = export(
+        name_classes(make_run(tmp_path / "m")).folder, "torchscript", data=photos(here / "photos")
+    )
     assert not done.agrees and not done.file.exists()
     assert done.record()["score"] is None
+
+
+def test_a_fresh_model_that_does_not_agree_leaves_no_earlier_one(at_once, here, monkeypatch):
+    folder, data = at_once.folder, photos(here / "photos")
+    assert export(folder, "torchscript", data=data).file.is_file()
+    with monkeypatch.context() as patch:
+        spoil(patch, shifted)
+        done = export(folder, "torchscript", data=data, fresh=True)
+    assert [path.name for path in done.file.parent.iterdir()] == ["best.torchscript.json"]
+    assert json.loads(export_model.comparison_file(done.file).read_text())["agrees"] is False
+    assert export(folder, "torchscript", data=data).agrees and done.file.is_file()
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_an_interruption_leaves_no_model_without_its_comparison(
+    at_once, here, monkeypatch, earlier
+):
+    folder, data = at_once.folder, photos(here / "photos")
+    if earlier:
+        export(folder, "torchscript", data=data)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export_model, "replace_file", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            export(folder, "torchscript", data=data, fresh=earlier)
+    assert list((folder / "export").iterdir()) == []
+    assert export(folder, "torchscript", data=data).file.is_file()
+
+
+def test_a_model_in_a_folder_replaces_an_earlier_one(tmp_path):
+    """As OpenVINO's, without OpenVINO: of the earlier one no file is left."""
+    target = tmp_path / "export" / "best_openvino_model"
+    for number in range(2):
+        scratch = tmp_path / "export" / f"scratch{number}"
+        made = scratch / "best_openvino_model"
+        made.mkdir(parents=True)
+        (made / f"{number}.xml").write_text("<net/>")
+        done = Exported("0123456789ab", "openvino", target, 64, 1, "made", 1, 0.0, 0.0)
+        export_model._place(done, made, scratch)
+    assert [path.name for path in target.iterdir()] == ["1.xml"]
+    assert json.loads(export_model.comparison_file(target).read_text())["agrees"] is True
+
+
+def test_weights_of_another_run_are_not_written(at_once):
+    swapped = dataclasses.replace(at_once, classes=at_once.classes[::-1])
+    (at_once.folder / "run.json").write_text(json.dumps(result_record(swapped)))
+    with pytest.raises(InputError, match="belongs to another run"):
+        export(at_once.folder, "torchscript")
+
+
+def test_the_pictures_are_of_the_runs_own_set(at_once, here, monkeypatch):
+    """Whatever its folder is called, and wherever the command is given; never a namesake."""
+    root, elsewhere = here / "datasets" / "renamed", here / "elsewhere"
+    digest = picture(root / "images/test/a.png", 0)
+    frame = Frame(
+        "images/test/a.png", digest, digest[:16], WIDTH, HEIGHT, "real", "s",
+        split="test", objects=(),
+    )  # fmt: skip
+    finish(root, "mix", [frame])
+    own = open_dataset(root)
+    known = dataclasses.replace(at_once, dataset_name=own.manifest.name, manifest_sha256=own.sha256)
+    (at_once.folder / "run.json").write_text(json.dumps(result_record(known)))
+    namesake = elsewhere / "datasets" / own.manifest.name
+    namesake.parent.mkdir(parents=True)
+    photos(namesake, 3)
+    monkeypatch.chdir(elsewhere)
+    done = export(at_once.folder, "torchscript")
+    assert done.pictures == 1 and Path(done.pictures_from).resolve() == root.resolve()
+    root.rename(here / "away")
+    assert export(at_once.folder, "torchscript", fresh=True).pictures_from == "made"
 
 
 def test_an_unknown_format_lists_the_known_ones(here, run):
@@ -137,7 +251,7 @@ def test_what_cannot_be_used_is_told(here, run, monkeypatch):
 
 
 def test_a_place_that_cannot_be_written(here, tmp_path):
-    folder = make_run(tmp_path / "m").folder
+    folder = name_classes(make_run(tmp_path / "m")).folder
     (folder / "export").write_text("a file is in the place")
     with pytest.raises(OutputError, match="export: cannot be written"):
         export(folder, "torchscript", data=photos(here / "photos"))

@@ -294,6 +294,57 @@ def test_a_runs_copy_of_the_manifest_is_enough(tmp_path):
     assert judge(trained, scored, "val").reasons == ("this split chose the epoch",)
 
 
+# What the start weights have seen ---------------------------------------------------------
+
+BEFORE = dataset(
+    *some("train", 2, "january", name="j"), *some("val", 1, "march", name="m"),
+    *some("test", 2, "april", name="p"), name="before",
+)  # fmt: skip
+"""What trained the weights that a run on RUN started from; april only scored them."""
+
+
+def after(*frames: Frame) -> Verdict:
+    return judge(RUN, dataset(*frames, name="other"), "test", [BEFORE])
+
+
+@pytest.mark.parametrize(
+    ("session", "did"), [("january", "trained"), ("march", "chose")]
+)  # fmt: skip
+def test_a_shoot_that_the_start_weights_have_seen_is_not_new(session, did):
+    assert after(*some("test", 3, session, name="x")) == Verdict(
+        (f"all 3 frames are of shoot {session}, which {did} the weights it started from",),
+        "not an honest score: same shoot",
+    )
+    assert other(*some("test", 3, session, name="x")) == HONEST
+
+
+def test_a_picture_that_the_start_weights_have_seen_is_not_new():
+    copy = replace(BEFORE.frames("train")[0], session="june", split="test")
+    (reason,) = after(copy).reasons
+    assert reason.startswith("1 picture is the same as one that trained the weights it started")
+
+
+def test_a_shoot_that_the_run_calls_otherwise_is_not_new():
+    """The same pictures train again, under another name of their shoot."""
+    again = [replace(f, session="winter") for f in BEFORE.frames("train")]
+    new = dataset(*some("test", 1, "january", name="x"), name="other")
+    (reason,) = judge(run_set(*again), new, "test", [BEFORE]).reasons
+    assert reason == "the only frame is of shoot january, which trained the weights it started from"
+
+
+def test_what_only_scored_the_start_weights_is_new():
+    assert after(*BEFORE.frames("test")) == HONEST
+    assert judge(RUN, RUN, "test", [BEFORE]) == HONEST
+
+
+def test_start_weights_of_the_same_set_say_nothing_more():
+    for split in ("train", "val", "test"):
+        assert judge(RUN, RUN, split, [replace(RUN, folder=Path("x"))]) == judge(RUN, RUN, split)
+    grown = dataset(*RUN.manifest.frames, *some("train", 2, "january", name="j"), name="grown")
+    told = judge(grown, dataset(*some("test", 1, "train-shoot", name="x"), name="o"), "test", [RUN])
+    assert told.reasons == ("the only frame is of shoot train-shoot, which trained",)
+
+
 # Random sets ------------------------------------------------------------------------------
 
 LOOKS = ("00ff00ff00ff00ff", "0123456789abcdef", "fedc000000001234", "0000000000000007")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import shutil
@@ -9,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import training
 from pools import frame as made_up
 from sets import CLASSES, finish, frame
 
-from vqc import mix
+from vqc import lineage, mix
 from vqc.cad import MeshSettings
 from vqc.dataset import Dataset, dataset_from, open_dataset
+from vqc.errors import InputError
 from vqc.intake.request import Request, resolve
 from vqc.lineage import sentences, trace
 from vqc.manifest import read_manifest, write_manifest
@@ -307,3 +310,73 @@ def test_a_set_without_frames_or_parents():
     made = trace(Dataset(Path("x"), Manifest("mix", "m", (), (), "0" * 64, "v"), "3" * 64))
     assert made["frames"] == {} and made["parents"] == []
     assert sentences(made) == ["m (33333333…): no frames"]
+
+
+# What a run has seen ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def squares(tmp_path):
+    return training.write_set(tmp_path / "squares")
+
+
+def run_on(dataset, folder):
+    """A run's folder as far as it says what it trains on."""
+    folder.mkdir(parents=True)
+    (folder / "dataset.jsonl").write_bytes((dataset.folder / "manifest.jsonl").read_bytes())
+    return folder
+
+
+def test_what_a_run_has_seen_comes_back_without_its_test_frames(squares, tmp_path):
+    first, second = run_on(squares, tmp_path / "first"), tmp_path / "second"
+    assert lineage.ancestors(first) == ()
+    lineage.inherit(second, lineage.seen(first))
+    (found,) = lineage.ancestors(second)
+    assert (found.manifest.name, found.sha256) == ("squares", squares.sha256)
+    for split in ("train", "val"):
+        for mine, theirs in zip(found.frames(split), squares.frames(split), strict=True):
+            for name in ("image", "sha256", "phash", "session", "width", "source", "split"):
+                assert getattr(mine, name) == getattr(theirs, name)
+            boxes = [(note.class_name, note.box_xyxy) for note in mine.objects]
+            assert boxes == [(note.class_name, note.box_xyxy) for note in theirs.objects]
+    assert found.frames("test") == ()
+
+
+def test_ancestors_of_ancestors_are_known_each_once(squares, tmp_path):
+    more = training.write_set(tmp_path / "more", {"train": 4})
+    first, second = run_on(squares, tmp_path / "a"), run_on(more, tmp_path / "b")
+    third, fourth = run_on(squares, tmp_path / "c"), run_on(more, tmp_path / "d")
+    for folder, start in ((second, first), (third, second), (fourth, third)):
+        lineage.inherit(folder, lineage.seen(start))
+    names = [[each.manifest.name for each in lineage.ancestors(f)] for f in (second, third, fourth)]
+    assert names == [["squares"], ["more", "squares"], ["squares", "more"]]
+    assert lineage.seen(first) == lineage.seen(run_on(squares, tmp_path / "e"))
+
+
+def spoilt(packed: bytes) -> list[bytes]:
+    """What no run has packed."""
+    text = gzip.decompress(packed)
+    texts = [
+        b"", b"[]\n", text[:-1], text[: text.rindex(b"\n", 0, -1) + 1],
+        text.replace(b'"vqc_seen": 1', b'"vqc_seen": 2'),
+        text.replace(b'"phash": "', b'"phash": "x'),
+        text.replace(b'"frames": 8', b'"frames": -1'), b"[" * 100_000 + b"\n", b"\xff\n",
+    ]  # fmt: skip
+    return [b"", packed[:-9], text, *map(gzip.compress, texts[1:])]
+
+
+def test_spoilt_bytes_are_told(squares, tmp_path):
+    packed = lineage.seen(run_on(squares, tmp_path / "run"))
+    for data in spoilt(packed):
+        with pytest.raises(InputError, match="--weights: what it says of the pictures"):
+            lineage.inherit(tmp_path / "new", data)
+        assert not (tmp_path / "new").exists()
+    (tmp_path / "run" / "seen.jsonl.gz").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"seen\.jsonl\.gz: what it says"):
+        lineage.ancestors(tmp_path / "run")
+
+
+def test_what_unfolds_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(lineage, "_LARGEST_BYTES", 1000)
+    with pytest.raises(InputError, match="too large"):
+        lineage.inherit(tmp_path, gzip.compress(b" " * 100_000))

@@ -134,6 +134,21 @@ def test_a_set_of_that_name_with_another_manifest_is_not_taken(run, project, mon
     assert runs.own_dataset(run) is None
 
 
+@pytest.mark.parametrize("name", ["squares", "renamed"])
+def test_the_set_of_a_cell_is_found(run, project, monkeypatch, name):
+    """Grids and searches keep runs in runs/cells and sets in datasets/cells."""
+    (project / "datasets" / "cells").mkdir()
+    (project / "datasets" / "squares").rename(project / "datasets" / "cells" / name)
+    (project / "runs" / "cells" / "detect").mkdir(parents=True)
+    cell = run.folder.rename(project / "runs" / "cells" / "detect" / "first")
+    for here in (project, project / "runs"):
+        monkeypatch.chdir(here)
+        found = runs.own_dataset(runs.read_run(cell))
+        assert found is not None
+        assert found.folder.resolve() == project / "datasets" / "cells" / name
+        assert runs.project_of(cell).resolve() == project
+
+
 # metrics.csv --------------------------------------------------------------------------------
 
 

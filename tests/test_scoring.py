@@ -16,7 +16,7 @@ from PIL import Image
 from pools import RECIPE
 from typer.testing import CliRunner
 
-from vqc import evaluations, runs, scoring, tasks
+from vqc import evaluations, lineage, runs, scoring, tasks
 from vqc.cli import evaluate as command
 from vqc.dataset import open_dataset
 from vqc.errors import HonestyError, InputError
@@ -186,6 +186,31 @@ def test_the_runs_set_is_found_under_another_name_and_from_elsewhere(place, tmp_
     scored = scoring.score(tmp_path / run)
     assert scored.dataset.folder.resolve() == tmp_path / "datasets" / "renamed"
     assert scored.folder.name == "boards-test"
+
+
+def test_a_run_of_a_cell_is_scored_as_the_hint_says(place, monkeypatch, capsys):
+    """Grids and searches end with the line "next: vqc eval RUN"."""
+    run, trained_on = place
+    Path("datasets/cells").mkdir()
+    trained_on.rename("datasets/cells/boards")
+    Path("runs/cells/look").mkdir(parents=True)
+    cell = run.rename("runs/cells/look/hall")
+    app = typer.Typer()
+    app.command(name="eval")(command.evaluate)
+    said = CliRunner().invoke(app, [str(cell)])
+    assert said.exit_code == 0, said.output
+    assert (cell / "eval" / "boards-test" / "evaluation.json").is_file()
+
+
+def test_a_shoot_that_trained_the_start_weights_is_refused(place, task):
+    """A run on boards starts from weights that january, among others, has trained."""
+    run, _ = place
+    january = write_set(Path("earlier"), [("train", "january", 3)], seed=4)
+    lineage.inherit(run, lineage.seen(write_run(Path("runs/look/earlier"), january)))
+    with pytest.raises(HonestyError, match="shoot january, which trained the weights it started"):
+        scoring.score(run)
+    assert task.asked == []
+    assert scoring.score(run, insist=True).verdict.mark == "not an honest score: same shoot"
 
 
 def test_a_set_that_is_gone_or_was_made_anew_is_asked_for(place, task):

@@ -16,7 +16,7 @@ import typer
 from training import contents, finish_set, write_set
 from typer.testing import CliRunner
 
-from vqc import environment, files, runs, train
+from vqc import environment, files, lineage, runs, train
 from vqc.cli import train as command
 from vqc.errors import InputError, LeakError, ManifestError, OutputError, RecipeError
 from vqc.manifest import write_manifest
@@ -255,6 +255,39 @@ def test_a_second_command_on_the_run_is_refused(dataset):
         with pytest.raises(InputError, match="is being trained by another command; wait"):
             train.train(asked(dataset))
     assert not train.train(asked(dataset)).was_there
+
+
+def test_a_set_that_is_made_anew_while_it_is_verified_does_not_train(dataset, place):
+    """What the run says it was trained on must be what it was trained on."""
+    folder = train.train(asked(dataset)).run.folder
+    before = contents(folder)
+    other = write_set(place / "other" / "squares", {"train": 4, "val": 2})
+
+    def make_anew(done, total):
+        data = (other.folder / "manifest.jsonl").read_bytes()
+        (dataset.folder / "manifest.jsonl").write_bytes(data)
+
+    with pytest.raises(InputError, match=r"manifest\.jsonl was changed while it was verified"):
+        train.train(asked(dataset, fresh=True), on_verify=make_anew)
+    assert contents(folder) == before
+
+
+def test_what_trained_the_start_weights_is_in_the_lineage(dataset, place, monkeypatch):
+    earlier = train.train(asked(dataset)).run.folder
+    assert "weights" not in runs.read_json(earlier / runs.LINEAGE)
+    packed, fit = lineage.seen(earlier), Counting.fit
+
+    def goes_on_from(task, data, config, run_dir, monitor):
+        lineage.inherit(run_dir, packed)
+        return fit(task, data, config, run_dir, monitor)
+
+    monkeypatch.setattr(Counting, "fit", goes_on_from)
+    other = write_set(place / "datasets" / "more", {"train": 4, "val": 2})
+    run = train.train(asked(other)).run
+    record = runs.read_json(run.folder / runs.LINEAGE)
+    assert record["weights"] == [{"name": "squares", "sha256": dataset.sha256}]
+    assert f"  ← weights that squares ({dataset.sha256[:8]}…) trained" in lineage.sentences(record)
+    assert [each.sha256 for each in lineage.ancestors(run.folder)] == [dataset.sha256]
 
 
 # What is asked before anything starts ------------------------------------------------------------

@@ -2,7 +2,8 @@
 
     VqcError
     ├── InputError         a file, folder or option given by the user is not usable
-    │   └── CadError       a STEP file cannot be read or holds no geometry
+    │   ├── CadError       a STEP file cannot be read or holds no geometry
+    │   └── BusyError      another command is at work there; later it may be free
     ├── RecipeError        the folder holds a set made by another recipe
     ├── ManifestError      a manifest breaks the contract of docs/format.md
     ├── LeakError          a picture stands on both sides of a split
@@ -28,6 +29,10 @@ class InputError(VqcError):
 
 class CadError(InputError):
     """A STEP file cannot be read, or there is no geometry in it."""
+
+
+class BusyError(InputError):
+    """Another command holds the folder now."""
 
 
 class RecipeError(VqcError):

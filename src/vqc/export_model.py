@@ -27,7 +27,7 @@ from vqc.files import replace_file
 from vqc.formats.source import list_source
 from vqc.predict import reading
 from vqc.predict.agreement import BOX_TOLERANCE_PX, SCORE_TOLERANCE, compare
-from vqc.runs import Run, json_bytes, read_run
+from vqc.runs import Run, json_bytes, own_dataset, read_run
 from vqc.types import ByteArray, FloatArray
 
 FOLDER = "export"
@@ -115,7 +115,7 @@ def export(
     run = read_run(folder)
     target = _target(run, format)
     _require_possible(run, format, target, fresh)
-    network: Any = ultra.load_detector(run.weights)
+    network: Any = ultra.load_trained(run.weights, run.classes)
     network.names = dict(enumerate(run.classes))
     size = _size(run, imgsz, network)
     pictures, origin = _pictures(run, data, size)
@@ -129,9 +129,7 @@ def export(
         exported = Exported(
             run.run_id, format, target, size, len(pictures), origin, boxes, box_px, score, notes
         )
-        if exported.agrees:
-            _place(made, target)
-        replace_file(comparison_file(target), json_bytes(exported.record()))
+        _place(exported, made, scratch)
     return exported
 
 
@@ -265,11 +263,12 @@ def _tensor(rgb: ByteArray, size: int) -> Any:
 
 def _pictures(run: Run, data: Path | None, size: int) -> tuple[list[ByteArray], str]:
     """Up to SAMPLES pictures, spread over the folder, and where they are from."""
-    folder = Path("datasets") / run.dataset_name if data is None else data
-    if not folder.is_dir():
-        if data is not None:
-            raise InputError(f"--data {data}: there is no such folder")
+    own = own_dataset(run) if data is None else None
+    folder = data if own is None else own.folder
+    if folder is None:
         return [_made(number, size) for number in range(SAMPLES)], "made"
+    if not folder.is_dir():
+        raise InputError(f"--data {folder}: there is no such folder")
     images = list_source(folder).images
     if not images:
         raise InputError(f"{folder}: no picture inside to compare on; give another --data")
@@ -297,7 +296,15 @@ def _made(number: int, size: int) -> ByteArray:
     return rgb
 
 
-def _place(made: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
-    made.replace(target)
+def _place(exported: Exported, made: Path, scratch: Path) -> None:
+    """The comparison, and the model where it agrees, in place of earlier ones.
+
+    Whenever it is interrupted, no model is there without the comparison that speaks for it.
+    """
+    target = exported.file
+    if target.exists():
+        target.replace(scratch / f"earlier-{target.name}")
+    comparison_file(target).unlink(missing_ok=True)
+    replace_file(comparison_file(target), json_bytes(exported.record()))
+    if exported.agrees:
+        made.replace(target)

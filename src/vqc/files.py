@@ -1,12 +1,22 @@
-"""Files appear whole or not at all, whatever interrupts their writer; links instead of copies."""
+"""Files appear whole or not at all, whatever interrupts their writer; links instead of copies.
+
+And folders that one command at a time works on.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from vqc.errors import BusyError, OutputError
+
+LOCK = ".lock"
+"""The file in a folder that is held."""
 
 
 def replace_file(path: Path, data: bytes, scratch: Path | None = None) -> None:
@@ -27,6 +37,29 @@ def replace_file(path: Path, data: bytes, scratch: Path | None = None) -> None:
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def held(folder: Path, busy: str) -> Iterator[None]:
+    """Hold a folder, made where it is not there; one command at a time has it.
+
+    The lock is the system's own and goes with the process, however that ends. busy: what to
+    tell the user where another command holds it, raised as BusyError. Raises OutputError where
+    the folder cannot be written, or lies where nothing can be locked.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(busy) from None
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be locked: {error.strerror or error}") from None
+        yield
 
 
 def link_file(source: str | Path, target: str | Path) -> str:

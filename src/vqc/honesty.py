@@ -1,12 +1,13 @@
 """The honest-score gate: whether a score tells how a run does on pictures of another day.
 
-In: the manifest that a run was trained on, and the set to be scored. Out: every reason why
-the score would be too good. Manifests alone count; no picture is opened.
+In: the manifest that a run was trained on, what its start weights have seen, and the set to be
+scored. Out: every reason why the score would be too good. Manifests alone count; no picture is
+opened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,11 @@ from vqc.types import Frame
 
 _DID = {"train": "trained", "val": "chose the epoch"}
 """What the frames of a run's splits did; those of test did nothing."""
+_DID_BEFORE = {
+    "train": "trained the weights it started from",
+    "val": "chose the weights it started from",
+}
+"""The same of what the run's start weights were trained on."""
 _MEANT_FOR = {"train": "training", "val": "choosing"}
 _SHOWN = 3
 
@@ -44,27 +50,35 @@ class Verdict:
         return not self.reasons
 
 
-def judge(trained: Dataset, scored: Dataset, split: str) -> Verdict:
+def judge(
+    trained: Dataset, scored: Dataset, split: str, ancestors: Sequence[Dataset] = ()
+) -> Verdict:
     """Whether the score of a run on one split of a set would be honest.
 
     trained: the run's own copy of the manifest that it was trained on. scored: that set again
-    or another one. A frame that is in split test of both is fine.
+    or another one. A frame that is in split test of both is fine. ancestors: what the weights
+    that the run started from were trained on, and the weights before these.
     Raises InputError where the set has no frame of that split.
     """
     frames = scored.frames(split)
     if not frames:
         raise InputError(_no_frame(scored, split))
     is_own = trained.sha256 == scored.sha256
-    used = _used(trained, split if is_own else None)
+    used = _used(trained, split if is_own else None, ancestors)
     findings = [
         *_by_split(split, is_own),
         *_by_kind(frames),
         *_by_shoot(frames, used),
         *_by_picture(frames, used),
     ]
-    words = ", ".join(dict.fromkeys(word for _, word in findings))
     reasons = tuple(reason for reason, _ in findings)
-    return Verdict(reasons, f"not an honest score: {words}" if findings else "")
+    return Verdict(reasons, mark(word for _, word in findings))
+
+
+def mark(words: Iterable[str]) -> str:
+    """Why a score is not honest, in a few words, each once; empty where there is none."""
+    told = ", ".join(dict.fromkeys(words))
+    return f"not an honest score: {told}" if told else ""
 
 
 def require_honest(verdict: Verdict, insist: bool) -> None:
@@ -90,14 +104,25 @@ def _no_frame(scored: Dataset, split: str) -> str:
     )
 
 
-def _used(trained: Dataset, own: str | None) -> Mapping[str, Frames]:
-    """The run's frames by what they did. own: the split scored, where it is one of the run's.
+def _used(trained: Dataset, own: str | None, ancestors: Sequence[Dataset]) -> Mapping[str, Frames]:
+    """All that the run has seen, by what it did. own: the split scored, where it is the run's.
 
-    A split is not compared with itself, and what trained is not compared with anything.
+    A split is not compared with itself, and what trained is not compared with anything. Of the
+    ancestors only what is new.
     """
     if own == "train":
         return {}
-    return {split: trained.frames(split) for split in _DID if split != own}
+    used: dict[str, Frames] = {
+        did: trained.frames(split) for split, did in _DID.items() if split != own
+    }
+    told = {(frame.sha256, frame.session) for frames in used.values() for frame in frames}
+    before = [each for each in ancestors if each.sha256 != trained.sha256]
+    for split, did in _DID_BEFORE.items():
+        seen = (frame for each in before for frame in each.frames(split))
+        frames = {(frame.sha256, frame.session): frame for frame in seen}
+        used[did] = [frame for key, frame in frames.items() if key not in told]
+        told |= frames.keys()
+    return used
 
 
 def _by_split(split: str, is_own: bool) -> Iterator[Finding]:
@@ -122,7 +147,7 @@ def _by_kind(frames: Frames) -> Iterator[Finding]:
 def _by_shoot(frames: Frames, used: Mapping[str, Frames]) -> Iterator[Finding]:
     """Sessions of which the run has seen something, and frames that are marked so themselves."""
     told: set[str] = set()
-    for split, theirs in used.items():
+    for did, theirs in used.items():
         sessions = {frame.session for frame in theirs} - told
         told |= sessions
         mine = [frame for frame in frames if frame.session in sessions]
@@ -130,7 +155,7 @@ def _by_shoot(frames: Frames, used: Mapping[str, Frames]) -> Iterator[Finding]:
             names = sorted({frame.session for frame in mine})
             noun = "shoot" if any(map(_is_photo, mine)) else "session"
             noun += "s" * (len(names) > 1)
-            what = f"of {noun} {_listed(names)}, which {_DID[split]}"
+            what = f"of {noun} {_listed(names)}, which {did}"
             yield _share(len(mine), len(frames), what), "same shoot"
     marked = sum(frame.same_shoot and frame.session not in told for frame in frames)
     if marked:
@@ -138,7 +163,7 @@ def _by_shoot(frames: Frames, used: Mapping[str, Frames]) -> Iterator[Finding]:
 
 
 def _by_picture(frames: Frames, used: Mapping[str, Frames]) -> Iterator[Finding]:
-    for split, theirs in used.items():
+    for did, theirs in used.items():
         pairs = _twins(theirs, frames)
         if pairs:
             one = len(pairs) == 1
@@ -148,7 +173,7 @@ def _by_picture(frames: Frames, used: Mapping[str, Frames]) -> Iterator[Finding]
             yield (
                 (
                     f"{len(pairs):,} {'picture is' if one else 'pictures are'} {same} as "
-                    f"{'one' if one else 'ones'} that {_DID[split]}: {', '.join(shown)}"
+                    f"{'one' if one else 'ones'} that {did}: {', '.join(shown)}"
                     + ", …"
                     * (len(pairs) > _SHOWN)
                 ),

@@ -1,30 +1,43 @@
-"""What a training set was made of, up to the STEP files and the photos.
+"""What a training set was made of, up to the STEP files and the photos, and what a run has seen.
 
 In: a set and the folders in which its parents may lie. Out: the content of a run's
 lineage.json, and the same in a few lines to read. No absolute paths, no clock times.
+
+A run that starts from the weights of another one has seen what that one saw. `seen` packs that
+for a task to keep in its weights, `inherit` notes it in the folder of a run that starts from them.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from vqc.contract import header_faults, is_sha256, is_text
-from vqc.dataset import SPLITS, Dataset
-from vqc.manifest import FILE_NAME, RECIPE
+from vqc.dataset import SPLITS, Dataset, dataset_from
+from vqc.errors import InputError, ManifestError
+from vqc.manifest import FILE_NAME, RECIPE, frame_from_json, frame_to_json
 from vqc.mix.reading import ROOTS
-from vqc.types import Frame, Manifest, Parent
+from vqc.runs import DATASET, SEEN, write_file
+from vqc.types import Annotation, Frame, Manifest, Parent
 
 VERSION = 1
 UNSPLIT = "without split"
 """The name under which frames without a split are counted."""
 _PLURAL = {"cad": "renders", "real": "photos", "simulated": "simulated photos"}
 """What frames are counted by, and its words."""
+_USED = ("train", "val")
+"""The splits that a training looks at."""
+_LARGEST_BYTES = 2**30
+"""What is packed may not unfold to more than this."""
 _SHOWN = 5
 _HEX_DIGITS = 8
 
@@ -64,7 +77,101 @@ def sentences(lineage: Mapping[str, Any]) -> list[str]:
         what = _origin_text(parent) if parent["found"] else "not found here"
         name = parent["folder"] if parent["found"] else parent["name"]
         lines.append(f"  ← {name} ({_short(parent['sha256'])}): {what}")
+    for ancestor in lineage.get("weights", ()):
+        lines.append(f"  ← weights that {ancestor['name']} ({_short(ancestor['sha256'])}) trained")
     return lines
+
+
+# What a run has seen ----------------------------------------------------------------------
+
+
+def seen(folder: Path) -> bytes:
+    """What the run in a folder trains and chooses on, and what its ancestors did, packed.
+
+    A task that can start from weights keeps this in those that it leaves, so that it is known
+    wherever they go. It holds what the honesty gate compares: hashes, shoots, boxes.
+    Raises InputError where the run's own manifest does not read.
+    """
+    try:
+        data = (folder / DATASET).read_bytes()
+    except OSError as error:
+        raise InputError(f"{folder / DATASET}: cannot be read: {error.strerror}") from None
+    sets = (dataset_from(data, folder), *ancestors(folder))
+    lines = [line for each in {s.sha256: s for s in sets}.values() for line in _seen_lines(each)]
+    return gzip.compress("\n".join([*lines, ""]).encode(), mtime=0)
+
+
+def inherit(folder: Path, packed: bytes) -> None:
+    """Note in a run's folder what the weights have seen that it starts from, as `seen` packed it.
+
+    Raises InputError for anything else, OutputError where it cannot be written.
+    """
+    _unpacked(packed, "--weights")
+    write_file(folder / SEEN, packed)
+
+
+def ancestors(folder: Path) -> tuple[Dataset, ...]:
+    """The sets that trained the weights which the run in a folder started from, and theirs.
+
+    They hold the frames that trained or chose, without folders. Empty where the run started
+    from nothing, or from weights that say nothing of it. Raises InputError for a spoilt file.
+    """
+    file = folder / SEEN
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+    return _unpacked(data, str(file))
+
+
+def ancestor_records(sets: Sequence[Dataset]) -> list[dict[str, str]]:
+    """`weights` of lineage.json: names and manifests of what trained the start weights."""
+    return [{"name": each.manifest.name, "sha256": each.sha256} for each in sets]
+
+
+def _seen_lines(dataset: Dataset) -> Iterator[str]:
+    frames = [frame for frame in dataset.manifest.frames if frame.split in _USED]
+    name = dataset.manifest.name
+    head = {"vqc_seen": VERSION, "name": name, "sha256": dataset.sha256, "frames": len(frames)}
+    yield json.dumps(head, ensure_ascii=False)
+    yield from (frame_to_json(_reduced(frame)) for frame in frames)
+
+
+def _reduced(frame: Frame) -> Frame:
+    notes = frame.objects
+    if notes is not None:
+        notes = tuple(Annotation(note.class_name, box_xyxy=note.box_xyxy) for note in notes)
+    return replace(frame, objects=notes, condition=None, seed=None, view=None, extra={})
+
+
+def _unpacked(data: bytes, where: str) -> tuple[Dataset, ...]:
+    unfolding = zlib.decompressobj(wbits=31)  # of gzip
+    try:
+        text = unfolding.decompress(data, _LARGEST_BYTES).decode()
+        if not unfolding.eof or not text.endswith("\n"):
+            raise ValueError("cut off, or too large")
+        return tuple(_seen_sets(iter(text.split("\n")[:-1])))
+    except (zlib.error, ValueError, RecursionError, ManifestError) as error:
+        raise InputError(
+            f"{where}: what it says of the pictures that trained it does not read: {error}"
+        ) from None
+
+
+def _seen_sets(lines: Iterator[str]) -> Iterator[Dataset]:
+    """Raises ValueError and ManifestError for what `_seen_lines` did not make."""
+    for line in lines:
+        head = json.loads(line)
+        if not isinstance(head, dict) or head.get("vqc_seen") != VERSION:
+            raise ValueError(f"expected vqc_seen {VERSION}")
+        name, sha256, count = str(head.get("name")), str(head.get("sha256")), head.get("frames")
+        if not (is_text(name) and is_sha256(sha256) and isinstance(count, int)):
+            raise ValueError("its header is not one of vqc")
+        frames = tuple(frame_from_json(text, name) for text in islice(lines, count))
+        if len(frames) != count:
+            raise ValueError("frames are missing")
+        yield Dataset(Path(name), Manifest("mix", name, (), frames, "", ""), sha256)
 
 
 # Reading ----------------------------------------------------------------------------------

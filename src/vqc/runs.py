@@ -4,6 +4,7 @@ runs/<task>/<name>/
   run.yaml          what was asked: task, settings, dataset; the run's identity
   dataset.jsonl     the manifest it trains on, byte for byte
   lineage.json      the sets behind it, up to the STEP files and photos
+  seen.jsonl.gz     what trained the weights that it started from, where that is known
   environment.json  versions and machine
   metrics.csv       a row an epoch
   best.pt           the weights that count
@@ -18,7 +19,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from vqc.manifest import FILE_NAME
 ASKED = "run.yaml"
 DATASET = "dataset.jsonl"
 LINEAGE = "lineage.json"
+SEEN = "seen.jsonl.gz"
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.csv"
 WEIGHTS = "best.pt"
@@ -42,6 +44,8 @@ VERSION = 1
 
 SETS = Path("datasets")
 """Where training sets lie, from the working folder and from the folder that holds runs/."""
+CELLS = "cells"
+"""The folder in runs/ and in datasets/ that holds what grids and searches made."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,28 +120,62 @@ def dataset_of(run: Run) -> Dataset:
 
 def own_dataset(run: Run) -> Dataset | None:
     """The set that a run was trained on, by the hash of its manifest; None where it is not here."""
-    for folder in set_folders(run):
+    return find_set(run.dataset_name, run.manifest_sha256, set_roots(run.folder))
+
+
+def find_set(name: str, sha256: str, roots: Sequence[Path]) -> Dataset | None:
+    """The set with that name and that manifest, in whichever folder it lies; None if nowhere.
+
+    roots: sets, or folders that hold sets or the folder CELLS; see `set_roots`.
+    """
+    for folder in set_folders(name, roots):
         file = folder / FILE_NAME
         try:
             with file.open("rb") as lines:
                 head = json.loads(lines.readline())
-                if not isinstance(head, dict) or head.get("name") != run.dataset_name:
+                if not isinstance(head, dict) or head.get("name") != name:
                     continue
                 lines.seek(0)
-                if hashlib.file_digest(lines, "sha256").hexdigest() == run.manifest_sha256:
+                if hashlib.file_digest(lines, "sha256").hexdigest() == sha256:
                     return open_dataset(folder)
         except (OSError, ValueError, RecursionError):
             continue
     return None
 
 
-def set_folders(run: Run) -> Iterator[Path]:
-    """Folders of sets: the one of the run's set's name first."""
-    beside_runs = Path(os.path.relpath((run.folder / "../../..").resolve())) / SETS
-    for root in {root.resolve(): root for root in (beside_runs, SETS)}.values():
-        yield root / run.dataset_name
-        if root.is_dir():
-            yield from sorted(path for path in root.iterdir() if path.name[:1] != ".")
+def set_roots(run_folder: Path, names: Sequence[Path] = (SETS,)) -> list[Path]:
+    """Where sets lie, beside the runs/ of this run and in the working folder; each once.
+
+    names: of the folders that hold sets.
+    """
+    project = project_of(run_folder)
+    places = [path for name in names for path in (project / name, name)]
+    return list({path.resolve(): path for path in places}.values())
+
+
+def project_of(run_folder: Path) -> Path:
+    """The folder that holds runs/: of runs/<task>/<name> and of runs/cells/<task>/<name>."""
+    above = run_folder.resolve().parent.parent
+    runs = above.parent if above.name == CELLS else above
+    return Path(os.path.relpath(runs.parent))
+
+
+def set_folders(name: str, roots: Sequence[Path]) -> Iterator[Path]:
+    """Folders that may be sets, each once: in every root those of that name first."""
+    seen: set[Path] = set()
+    for root in roots:
+        places = [root, root / name, root / CELLS / name, *_inside(root), *_inside(root / CELLS)]
+        for folder in places:
+            if folder not in seen:
+                seen.add(folder)
+                yield folder
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.name[:1] != ".")
+    except OSError:
+        return []
 
 
 def result_record(run: Run) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from vqc import evaluations
 from vqc.dataset import SPLITS, Dataset, changed, open_dataset
 from vqc.errors import InputError, OutputError
 from vqc.honesty import Verdict, judge, require_honest
+from vqc.lineage import ancestors
 from vqc.manifest import FILE_NAME, digest_of, find_manifest
-from vqc.runs import SETS, Run, dataset_of, own_dataset, read_run, set_folders
+from vqc.runs import SETS, Run, dataset_of, own_dataset, read_run, set_folders, set_roots
 from vqc.tasks import find
 from vqc.tasks.contract import BACKGROUND, Confusion, Evaluation, Task
 from vqc.types import Frame
@@ -63,7 +64,7 @@ def score(
     dataset = _of_run(run) if on is None else open_dataset(on)
     trained = dataset_of(run)
     dataset = _with_classes(run, dataset)
-    verdict = judge(trained, dataset, split)
+    verdict = judge(trained, dataset, split, ancestors(run.folder))
     require_honest(verdict, insist)
     _require_sound(task, dataset, split)
     evaluation = task.evaluate(run, dataset, split, device)
@@ -97,16 +98,14 @@ def _of_run(run: Run) -> Dataset:
     found = own_dataset(run)
     if found is not None:
         return found
-    changed = any((folder / FILE_NAME).is_file() for folder in _named(run))
+    folders = set_folders(run.dataset_name, set_roots(run.folder))
+    named = (folder for folder in folders if folder.name == run.dataset_name)
+    changed = any((folder / FILE_NAME).is_file() for folder in named)
     why = "the set of that name has another manifest now" if changed else "it is not there"
     raise InputError(
         f"{run.folder} was trained on the set {run.dataset_name} (manifest sha256 "
         f"{run.manifest_sha256[:8]}…), looked for under {SETS}/: {why}; --on names a set to score"
     )
-
-
-def _named(run: Run) -> list[Path]:
-    return [folder for folder in set_folders(run) if folder.name == run.dataset_name]
 
 
 def _with_classes(run: Run, dataset: Dataset) -> Dataset:
@@ -169,12 +168,11 @@ def _draw(
         at = f"{title}: confusion from score {evaluation.threshold:.2f} on"
         drawn.append(confusion.draw(evaluation.confusion, folder / "confusion.png", at, mark))
     for curve in evaluation.curves:
-        over_score = curve.x_label.lower() in ("confidence", "score")
-        at_score = evaluation.threshold if over_score else None
+        at_score = evaluation.threshold if curves.is_over_score(curve) else None
         file = folder / f"{curve.name}.png"
         drawn.append(curves.draw(curve, file, f"{title}: {curve.name}", mark, at_score))
     drawn.append(bars.groups(evaluation.groups, folder / "groups.png", f"{title}: groups", mark))
-    sources = {frame.image: _origin(frame) for frame in dataset.frames(evaluation.split)}
+    sources = {frame.image: sheets.origin(frame) for frame in dataset.frames(evaluation.split)}
     tiles = [
         sheets.mistake_tile(mistake, dataset.folder, sources)
         for mistake in sheets.worst(evaluation.mistakes, SHEET_MISTAKES)
@@ -183,17 +181,3 @@ def _draw(
         at = f"{title}: the {len(tiles)} worst mistakes"
         drawn.append(sheets.draw_sheet(tiles, folder / "mistakes.png", at, mark))
     return tuple(file for file in drawn if file is not None)
-
-
-def _origin(frame: Frame) -> str:
-    """Such as "photo of session january" or "CAD, az 45° el -10°"."""
-    if frame.source == "real":
-        return f"photo of session {frame.session}"
-    view = frame.view or {}
-    angles = [
-        f"{short} {view[key]:.0f}°"
-        for short, key in (("az", "azimuth_deg"), ("el", "elevation_deg"))
-        if isinstance(view.get(key), int | float)
-    ]
-    what = "simulated photo" if frame.simulated else "CAD"
-    return f"{what}, {' '.join(angles)}" if angles else f"{what} of session {frame.session}"

@@ -6,13 +6,11 @@ the same command goes on after any interruption.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from typing import Any
 from vqc.contract import SET_NAME, is_set_name
 from vqc.dataset import Dataset, open_dataset
 from vqc.errors import InputError, LeakError, OutputError, RecipeError
+from vqc.files import LOCK, held
 from vqc.manifest import find_manifest
 from vqc.runs import (
     ASKED,
@@ -33,6 +32,7 @@ from vqc.runs import (
     MetricsTable,
     Run,
     json_bytes,
+    read_json,
     read_run,
     result_record,
     write_file,
@@ -43,7 +43,6 @@ from vqc.types import Progress
 
 ROOT = Path("runs")
 _SHOWN = 20
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +99,15 @@ def train(
         raise InputError(f"--name: expected {SET_NAME}, got {name[:80]!r}")
     folder = asked.root / task.name / name
     identity = _identity(task, config, dataset)
-    with _claimed(folder):
+    busy = f"{folder} is being trained by another command; wait for it, or give another --name"
+    with held(folder, busy):
         is_same = _require_usable(folder, identity, asked.fresh)
         if is_same and (folder / RESULT).is_file():
             return Trained(read_run(folder), True, ())
         notes = _check(task, dataset, on_verify)
+        manifest = _same_manifest(dataset)
         _tidy(folder, everything=not is_same)
-        _write_down(folder, identity, dataset)
+        _write_down(folder, identity, dataset, manifest)
         run = _fit(task, config, dataset, folder, identity, monitor or Quiet(), asked.trackers)
     return Trained(run, False, tuple(notes))
 
@@ -125,32 +126,9 @@ def _identity(task: Task, config: Config, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-@contextlib.contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Hold the run folder; another training of it meanwhile is refused.
-
-    The lock is the system's own and goes with the process, however that ends.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / _LOCK).open("a")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{folder} is being trained by another command; wait for it, or give another --name"
-            ) from None
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be locked: {error.strerror or error}") from None
-        yield
-
-
 def _content(folder: Path) -> list[Path]:
     """What lies in a run folder, but for its lock and what a killed writer left."""
-    return [path for path in folder.iterdir() if path.name != _LOCK and not _is_left_over(path)]
+    return [path for path in folder.iterdir() if path.name != LOCK and not _is_left_over(path)]
 
 
 def _is_left_over(path: Path) -> bool:
@@ -166,7 +144,7 @@ def _tidy(folder: Path, everything: bool) -> None:
     order = {RESULT: 0, WEIGHTS: 1, METRICS: 3, ASKED: 4}
     paths = [
         path for path in folder.iterdir()
-        if _is_left_over(path) or (everything and path.name != _LOCK)
+        if _is_left_over(path) or (everything and path.name != LOCK)
     ]  # fmt: skip
     try:
         for path in sorted(paths, key=lambda path: order.get(path.name, 2)):
@@ -253,22 +231,35 @@ def _require_apart(dataset: Dataset) -> None:
         )
 
 
-def _write_down(folder: Path, identity: Mapping[str, Any], dataset: Dataset) -> None:
+def _write_down(
+    folder: Path, identity: Mapping[str, Any], dataset: Dataset, manifest: bytes
+) -> None:
     """Settings, manifest, lineage and environment, before the first epoch."""
     import yaml
 
     from vqc import environment, lineage
 
-    data = find_manifest(dataset.folder).read_bytes()
     text = yaml.safe_dump(dict(identity), sort_keys=False, allow_unicode=True, width=100)
     files = {
         ASKED: text.encode(),  # first: it makes the folder a run, which the same command mends
-        DATASET: data,
+        DATASET: manifest,
         LINEAGE: json_bytes(lineage.trace(dataset)),
         ENVIRONMENT: json_bytes(environment.describe()),
     }
     for name, content in files.items():
         write_file(folder / name, content)
+
+
+def _same_manifest(dataset: Dataset) -> bytes:
+    """The manifest as it was read; InputError where a mix has put another one there meanwhile."""
+    file = find_manifest(dataset.folder)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror or error}") from None
+    if hashlib.sha256(data).hexdigest() != dataset.sha256:
+        raise InputError(f"{file} was changed while it was verified; give the command again")
+    return data
 
 
 def _fit(
@@ -307,9 +298,20 @@ def _fit(
         run = _run(identity, config, dataset, folder, fitted, before + time.monotonic() - started)
         if not run.weights.is_file():
             raise OutputError(f"{run.weights}: the task {task.name} left no weights there")
+        _note_ancestors(folder)
         write_file(folder / RESULT, json_bytes(result_record(run)))
         tracker.end(run.metrics)
     return run
+
+
+def _note_ancestors(folder: Path) -> None:
+    """What trained the start weights, as the task has told it, into the run's lineage."""
+    from vqc import lineage
+
+    if started_from := lineage.ancestors(folder):
+        record = read_json(folder / LINEAGE)
+        record["weights"] = lineage.ancestor_records(started_from)
+        write_file(folder / LINEAGE, json_bytes(record))
 
 
 def _run(

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,23 @@ def load_detector(path: Path) -> nn.Module:
     for module in network.modules():
         if isinstance(module, nn.Upsample):
             module.recompute_scale_factor = None  # files of old versions lack it
+    return network
+
+
+def load_trained(path: Path, classes: Sequence[str]) -> nn.Module:
+    """The detector of a run's file, as `load_detector` gives it.
+
+    classes: the run's. Raises InputError where the network has others, or in another order:
+    its answers are numbers, so they would pass for other objects without a word.
+    """
+    network = load_detector(path)
+    names: Any = getattr(network, "names", None)
+    known = [str(names.get(k)) for k in range(len(names))] if isinstance(names, dict) else []
+    if known != list(classes):
+        raise InputError(
+            f"{path} knows the classes {', '.join(known)}; expected {', '.join(classes)}, in this "
+            "order, as in the run's result: the file belongs to another run"
+        )
     return network
 
 

@@ -67,6 +67,16 @@ def test_the_same_numbers_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
+def test_a_mark_of_one_line_s_length_has_one_line(tmp_path):
+    mark = "not an honest score: val split, simulated photos, same shoot"
+    for name, text in (("short", MARK), ("long", mark), ("two", f"{mark}, same pictures")):
+        grid.heatmap([CELL], "mAP50", tmp_path / f"{name}.png", mark=text)
+    short, long, two = (pixels(tmp_path / f"{n}.png") for n in ("short", "long", "two"))
+    assert short.shape == long.shape and two.shape[0] > long.shape[0]
+    beside = long[:, -40:]  # its box ends before the border
+    assert (np.abs(beside - (0xB5, 0x89, 0x00)).max(axis=-1) > 6).all()
+
+
 def test_a_figure_that_cannot_be_written(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
@@ -101,6 +111,15 @@ def test_many_classes_become_grey_but_for_the_lowest(tmp_path):
     for name, lines in (("few", few), ("many", many)):
         curves.draw(Curve(name, "x", "y", X, lines), tmp_path / f"{name}.png")
     assert count(tmp_path / "few.png", style.PALE, 3) < count(tmp_path / "many.png", style.PALE, 3)
+
+
+@pytest.mark.parametrize(
+    ("label", "is_over"),
+    [("confidence", True), ("Score", True), ("anomaly score", True), ("score threshold", True),
+     ("recall", False), ("scored pictures", False), ("", False)],
+)  # fmt: skip
+def test_a_curve_over_a_score_is_known_by_a_word_of_its_axis(label, is_over):
+    assert curves.is_over_score(Curve("c", label, "y", X, {"all": X})) is is_over
 
 
 def test_a_line_may_be_undefined(tmp_path):
@@ -201,6 +220,13 @@ def test_groups_need_two_groups_with_scores(tmp_path):
     assert bars.groups(one, tmp_path / "g.png") is None
     assert bars.groups(counts, tmp_path / "g.png") is None
     assert bars.groups(GROUPS | one, tmp_path / "g.png")
+
+
+def test_titles_of_groups_end_inside_the_figure(tmp_path):
+    row = {"objects": 1200, "recall": 0.6, "precision": 0.5}
+    two = {"object size": {"large (over 9 %)": row, "small (under 1 %)": row}}
+    bars.groups(two, tmp_path / "g.png")
+    assert (pixels(tmp_path / "g.png")[:, -3:] > 250).all()
 
 
 # Words and numbers ------------------------------------------------------------------------

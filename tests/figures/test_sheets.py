@@ -7,6 +7,7 @@ from vqc.figures import sheets, style
 from vqc.figures.boxes import around, write_label
 from vqc.figures.sheets import PREDICTED, TRUTH, Drawn, Example, Tile
 from vqc.tasks.contract import Mistake
+from vqc.types import Frame
 
 SIZE = (400, 300)
 BOX, ASIDE = (100, 120, 180, 200), (120, 140, 200, 220)
@@ -123,3 +124,13 @@ def test_a_label_stays_in_the_picture_and_hides_no_other_one():
     for x0, y0, x1, y1 in (first, second):
         assert x0 >= 0 and y0 >= 0 and x1 <= 200 and y1 <= 100
     assert second[1] >= first[3] or first[1] >= second[3]
+
+
+def test_the_source_of_a_picture_in_words():
+    common = {"image": "a", "sha256": "", "phash": "", "width": 4, "height": 3, "session": "hall"}
+    view = {"azimuth_deg": 45.0, "elevation_deg": -10.0}
+    assert sheets.origin(Frame(**common, source="real")) == "photo, session hall"
+    render = Frame(**common, source="cad", view=view)
+    assert sheets.origin(render) == "CAD, session hall, az 45° el -10°"
+    stand_in = Frame(**common, source="cad", simulated=True)
+    assert sheets.origin(stand_in) == "simulated photo, session hall"

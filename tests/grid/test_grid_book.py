@@ -198,6 +198,27 @@ def test_pictures_of_whatever_there_is(grid, tmp_path):
     assert note.startswith("pictures: ") and "cannot be written" in note
 
 
+def test_no_picture_of_an_earlier_grid_of_that_name_stays(grid, tmp_path):
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    others = ("heatmap-loss.png", "heatmap-mAP50-imgsz64.png", "learning-photos-imgsz64.png")
+    for name in (*others, "composition.png", "mine.png"):
+        (folder / name).write_bytes(b"old")
+    assert pictures.draw_pictures(filled(grid, cad0_real1=(0.5, 0.6)), folder) == []
+    names = {file.name for file in folder.iterdir()}
+    assert not names & set(others) and {"mine.png", "heatmap-mAP50.png"} <= names
+    assert (folder / "composition.png").read_bytes()[:4] == b"\x89PNG"
+    assert pictures.draw_pictures(filled(grid), folder) == []
+    assert [file.name for file in folder.iterdir()] == ["mine.png"]
+
+
+def test_no_curve_where_nothing_can_be_told(grid):
+    book = filled(grid, cad4_real1=(0.2,), cad8_real1=(0.6,))
+    found = pictures.photo_budget(book)
+    assert all("not enough runs to tell" in sentence for sentence in found["sentences"])
+    assert found["curves"] == {"photos": [], "renders": []}
+
+
 def test_one_picture_for_each_combination_of_further_settings(project, tmp_path):
     grid = grids.prepare(asked(cad=(4, 8), real=(1,), axes={"imgsz": (32, 64)}))
     book = grid.book()

@@ -14,6 +14,7 @@ from typed import typed
 
 from vqc.cli import grid as command
 from vqc.grid.follow import Running, Status
+from vqc.grid.pace import Pace
 from vqc.grid.trainings import Estimate
 
 SMALL = ("grid", "--task", "fake", "--cad", "0,4,8", "--real", "1,2", "--repeats", "1")
@@ -72,7 +73,10 @@ def test_it_prints_the_cells_the_choice_and_what_comes_next(vqc):
     assert "on test, an honest score: mAP50" in said.out and "(1 training)" in said.out
     folder = next(Path("runs/grids").iterdir())
     assert f"next: vqc report {folder}" in said.out
-    assert "from 8 CAD frames and 2 photos a class: " in said.out
+    budget = [line for line in said.out.splitlines() if " photos a class: " in line]
+    assert budget and budget[0].startswith("from 8 CAD frames and 2 photos a class: ")
+    mark = "[not an honest score: val split, same shoot]"
+    assert all(line.endswith(mark) for line in budget)
     assert "a fifth of the training photos chooses, of the same shoot" in said.err
     assert (
         "0/6 trainings" in said.err and "6/6 trainings, 0:00 left, best cad8-real2 0." in said.err
@@ -127,6 +131,20 @@ def test_a_budget_lowers_repeats_and_says_so(vqc, undrawn):
     said = vqc(*words, "--dry-run")
     assert "--budget 0.15: " in said.err and " instead of 3" in said.err
     assert not Path("runs").exists()
+
+
+def test_after_a_budget_the_time_is_that_of_what_is_left(vqc, undrawn, monkeypatch):
+    """2 epochs of 14 pictures a training, 0.1 s each: 2.8 s, so 6 of 18 trainings fit in 18 s."""
+    known = Estimate(18, 50.4, {"any": Pace(0.0, 0.1, 0.0)})
+    monkeypatch.setattr("vqc.grid.estimate", lambda made, update: known)
+    words = (*SMALL, "--repeats", "3", "--budget", "0.3")
+    plan = json.loads(vqc(*words, "--dry-run", "--json").out)
+    assert (plan["missing"], plan["seconds"]) == (6, pytest.approx(16.8))
+    assert "6 trainings to do, about 0:17 (h:mm:ss)\n" in vqc(*words, "--dry-run").out
+    monkeypatch.setattr(command, "ASK_ABOVE_S", 10.0)
+    assert "6 trainings take about 0:17" in message(vqc(*words))
+    monkeypatch.setattr(command, "ASK_ABOVE_S", 20.0)
+    assert vqc(*words).code == 0 and len(trained()) == 6
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 from fake_tasks import ON_TEST, score_of
 from projects import photos
+from typed import typed
 
 from vqc import grid as grids
 from vqc import mix
-from vqc.errors import IncompleteError
+from vqc.errors import BusyError, IncompleteError, InputError
+from vqc.grid import worker
 from vqc.grid.telling import require_all, result_lines
 from vqc.manifest import read_manifest
 
@@ -180,7 +182,7 @@ def test_without_test_there_is_no_score_and_it_is_said(project, undrawn):
     assert not any("scored" in line for line in done())
 
 
-def test_a_score_that_is_not_honest_is_refused_in_words(project, undrawn):
+def test_a_score_that_is_not_honest_is_refused_in_words(project, undrawn, capsys):
     """The test shoot looks like the other ones, picture by picture."""
     photos(Path("datasets/copies"), session="copies", name="copies", noise=1000)
     _, book = run(cad=(4,), real=(3,), test=("copies",), leaks=True)
@@ -188,6 +190,10 @@ def test_a_score_that_is_not_honest_is_refused_in_words(project, undrawn):
     assert test["metrics"] == {} and test["mark"].startswith("not an honest score: ")
     assert not any("on test, an honest score" in line for line in result_lines(book))
     assert any("on test: not an honest score" in line for line in result_lines(book))
+    hint = test["mark"].partition("; vqc ")[2].partition(" gives it")[0]
+    assert hint.startswith("eval runs/cells/fake/") and hint.endswith("--anyway")
+    said = typed(capsys, *hint.split())
+    assert said.code == 0, said.err
 
 
 def test_further_axes_make_cells_of_their_own(project, undrawn):
@@ -209,6 +215,27 @@ def test_where_less_is_better_the_least_is_chosen(project, undrawn):
     assert {line.split(" seen ")[1].split()[0] for line in done() if " seen " in line} == {
         "7", "10"
     }  # fmt: skip
+
+
+def test_a_folder_that_is_still_held_is_waited_for(monkeypatch, tmp_path):
+    """The loaders of a killed training hold its folder for a moment; other faults are told."""
+    tried, waited = [], []
+
+    def trains(asked, told):
+        tried.append(asked)
+        if len(tried) < 3:
+            raise BusyError("whatever it says")
+        if len(tried) > 3:
+            raise InputError("x is being trained by another command")
+
+    monkeypatch.setattr(worker, "train", trains)
+    monkeypatch.setattr(worker.time, "sleep", waited.append)
+    job = worker.TrainJob("x", tmp_path, "fake", {}, tmp_path)
+    place = worker.Place(None, tmp_path / "x.json")
+    assert job.do(place) == {} and len(tried) == 3 and len(waited) == 2
+    with pytest.raises(InputError, match="being trained"):
+        job.do(place)
+    assert len(tried) == 4
 
 
 KILLED = """

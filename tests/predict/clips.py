@@ -1,4 +1,4 @@
-"""Small pictures and videos for the tests of `vqc predict`."""
+"""Small pictures, videos and named weights for the tests of `vqc predict`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 from PIL import Image
+
+from vqc.runs import Run
 
 
 def noise(seed: int, width: int = 64, height: int = 48) -> np.ndarray:
@@ -46,3 +48,13 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file
+
+
+def name_classes(run: Run) -> Run:
+    """The run's classes in its weights, as a training writes them."""
+    import torch
+
+    saved = torch.load(run.weights, weights_only=False)
+    saved["model"].names = dict(enumerate(run.classes))
+    torch.save(saved, run.weights)
+    return run

@@ -6,12 +6,13 @@ import json
 import os
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from clips import noise, save, write_video
+from clips import name_classes, noise, save, write_video
 from made_runs import make_run
 from PIL import Image
 from typer.testing import CliRunner
@@ -21,13 +22,14 @@ from vqc.errors import InputError, OutputError
 from vqc.intake.video import VideoFrame
 from vqc.predict import job, reading
 from vqc.predict.job import Request, predict
+from vqc.runs import result_record
 
 CPU = {"device": "cpu"}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "m").folder
+    return name_classes(make_run(tmp_path_factory.mktemp("runs") / "m")).folder
 
 
 @pytest.fixture
@@ -133,11 +135,31 @@ def test_everything_that_does_not_fit_is_told_before_anything_is_written(here, r
     assert [line.partition(" ")[0] for line in str(caught.value).splitlines()] == [
         "--track", "--fps:", "--limit:"
     ]  # fmt: skip
-    with pytest.raises(InputError, match="conf: expected a number from 0 to 1"):
-        go(run, "photos", settings={"conf": 3})
+    with pytest.raises(InputError, match="conf: expected a number from 0 to 1") as caught:
+        go(run, "photos", settings={"conf": 3}, limit=0)
+    assert "--limit: expected 1 or more" in str(caught.value)
     with pytest.raises(InputError, match="no picture and no video fits this pattern"):
         go(run, "photos/*.bmp")
     assert not Path("predictions").exists()
+
+
+@pytest.mark.parametrize("typed", [("--track",), ("--set", "track=true"), ("--set", "track=on")])
+def test_stills_are_not_followed_however_that_is_asked_for(here, run, typed):
+    done = command("predict", run, *photos(), *typed)
+    assert isinstance(done.exception, InputError)
+    assert "--track follows objects through a video" in str(done.exception)
+    assert not Path("predictions").exists()
+
+
+def test_weights_of_another_run_label_nothing(here, tmp_path):
+    """As many classes, but in another order: every label would be wrong."""
+    made = name_classes(make_run(tmp_path / "runs" / "swapped"))
+    (made.folder / "run.json").write_text(
+        json.dumps(result_record(replace(made, classes=("nut", "bolt"))))
+    )
+    with pytest.raises(InputError, match="knows the classes bolt, nut; expected nut, bolt"):
+        go(made.folder, *photos(), as_set="pre")
+    assert not list(Path("datasets").glob("*")) and not Path("predictions").exists()
 
 
 def test_a_full_or_forbidden_place_is_one_message(here, run, monkeypatch):

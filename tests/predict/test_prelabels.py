@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import noise, save, write_video
+from clips import name_classes, noise, save, write_video
 from made_runs import CLASSES, make_run
 from PIL import Image
 
@@ -24,7 +24,7 @@ SET = Path("datasets/pre")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "m").folder
+    return name_classes(make_run(tmp_path_factory.mktemp("runs") / "m")).folder
 
 
 @pytest.fixture

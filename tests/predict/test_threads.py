@@ -108,6 +108,33 @@ def test_an_error_of_the_work_reaches_the_caller():
     writer.abandon()
 
 
+def test_work_that_fails_while_much_waits_does_not_hang_the_end():
+    begun, let_go, raised = threading.Event(), threading.Event(), []
+
+    def fails(item):
+        begun.set()
+        let_go.wait(30)
+        raise OSError("full")
+
+    writer = WriteBehind(fails, 1)
+    writer.start()
+    writer.put(0)
+    assert begun.wait(30)
+    writer.put(1)  # now the queue is full
+
+    def finish():
+        try:
+            writer.finish()
+        except OSError as error:
+            raised.append(str(error))
+
+    finishing = threading.Thread(target=finish, daemon=True)
+    finishing.start()
+    threading.Timer(0.2, let_go.set).start()
+    finishing.join(10)
+    assert raised == ["full"] and not finishing.is_alive()
+
+
 def test_what_waits_can_be_abandoned():
     begun, let_go, done = threading.Event(), threading.Event(), []
 

@@ -7,7 +7,7 @@ import pytest
 
 from vqc.dataset import open_dataset
 from vqc.report import compare
-from vqc.report.reading import composition_of, read_folder
+from vqc.report.reading import composition_of, find_set, read_folder
 
 
 @pytest.fixture
@@ -35,6 +35,19 @@ def test_a_composition_counts_what_trains(here):
     photos = composition_of(open_dataset(here / "datasets" / "photos"))
     assert (photos.cad, photos.real, photos.background) == (0, 6, 1)
     assert photos.a_class == (1, 2)
+
+
+def test_the_scored_set_of_a_cell_is_found_and_a_spoilt_one_is_none(here):
+    folder = made(here, "a", evaluate=[HONEST]).run.folder
+    (here / "datasets" / "cells").mkdir()
+    moved = (here / "datasets" / "mix").rename(here / "datasets" / "cells" / "other")
+    (here / "runs" / "cells" / "detect").mkdir(parents=True)
+    cell = folder.rename(here / "runs" / "cells" / "detect" / "a")
+    (stored,) = read_folder(cell).evaluations
+    assert find_set(stored, ()).folder.resolve() == moved
+    assert find_set(stored, [moved]).folder == moved
+    (moved / "recipe.yaml").write_text("kind: another\n")
+    assert find_set(stored, ()) is None and read_folder(cell).problems == ()
 
 
 def test_repeats_share_a_row_and_keep_their_scores(here):

@@ -5,10 +5,11 @@ import math
 import madeup
 import numpy as np
 import pytest
+from PIL import Image
 
 from vqc.errors import InputError
-from vqc.report import grids, html
-from vqc.report.evaluation import origin, predicted_of, slug
+from vqc.report import answer, grids, html
+from vqc.report.evaluation import predicted_of, slug
 
 
 def test_whatever_is_not_markup_is_escaped():
@@ -75,11 +76,36 @@ def test_an_answer_of_another_make_is_refused(record):
         predicted_of(record, 0.5)
 
 
-def test_the_source_of_a_picture_in_words():
-    assert origin(madeup.frame("train", 3, "cad")) == "CAD, session hall, az 45° el -10°"
-    assert origin(madeup.frame("test", 3)) == "photo, session hall"
-    simulated = madeup.frame("test", 0, "cad", simulated=True, view=None)
-    assert origin(simulated) == "simulated, session hall"
+@pytest.mark.parametrize("data", [b"", b"\x89PNG", b"no picture", None])
+def test_a_damaged_figure_is_one_message(tmp_path, data):
+    file = tmp_path / "a.png"
+    Image.new("RGB", (64, 64), "red").save(file)
+    file.write_bytes(file.read_bytes()[:60] if data is None else data)
+    with pytest.raises(InputError, match=r"a\.png: cannot be read as a PNG"):
+        html.figure(file, "a")
+    with pytest.raises(InputError, match="cannot be read"):
+        html.figure(tmp_path / "gone.png", "a")
+
+
+def test_a_small_figure_is_not_blown_up_to_the_width_of_the_page(tmp_path):
+    for name, width in (("small", 700), ("large", 1760)):
+        Image.new("RGB", (width, 90)).save(tmp_path / f"{name}.png")
+    assert 'class="wide"' in html.figure(tmp_path / "large.png", "a", wide=True)
+    assert "wide" not in html.figure(tmp_path / "small.png", "a", wide=True)
+    assert "wide" not in html.figure(tmp_path / "large.png", "a")
+
+
+def test_the_command_after_a_mark_is_no_part_of_it(tmp_path):
+    mark = "not an honest score: renders"
+    test = {"metrics": {}, "mark": f"{mark}; vqc eval runs/a --split test --anyway gives it"}
+    cells = [madeup.cell(1, 2, [madeup.repeat(0.5, 0)])]
+    chosen = {"cell": "cad1-real2", "test": [test]}
+    found = grids.read_grid(madeup.grid(tmp_path / "g", cells, chosen=chosen))
+    assert found.tests[0].mark == mark
+    line = answer.of_grid(found)[1]
+    assert line.mark == mark and line.text.endswith(
+        "so there is no headline. The one that is not: vqc eval runs/a --split test --anyway"
+    )
 
 
 def test_names_of_files_hold_letters_digits_and_dashes():

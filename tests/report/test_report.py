@@ -322,6 +322,16 @@ def test_pictures_that_are_gone_are_told(place, tmp_path):
         assert found.problem == "" and (len(found.mistakes), len(found.examples)) == (3, 6)
 
 
+def test_a_damaged_sheet_of_mistakes_is_left_out_with_a_word(place, tmp_path):
+    run = madeup.run(tmp_path / "a" / "b" / "c", place / "datasets" / "mix")
+    madeup.evaluated(run, place / "datasets" / "mix")
+    folder = run / "eval" / "mix-test"
+    (folder / "mistakes.png").write_bytes(b"\x89PNG cut off")
+    page = report(run, out=tmp_path / "r.html")
+    assert "mistakes.png: cannot be read as a PNG; vqc eval draws it again." in page.text
+    assert "The pictures of mix" in page.text and "0.823" in page.text
+
+
 def test_broken_pieces_are_told_and_the_rest_is_shown(place, tmp_path):
     run = madeup.run(tmp_path / "broken", place / "datasets" / "mix")
     bad = run / "eval" / "mix-test"

@@ -182,6 +182,28 @@ def test_a_trial_that_was_cut_off_keeps_its_values_and_what_it_learnt(project):
     assert len(done()) == 5 * 2  # no epoch twice
 
 
+@pytest.mark.parametrize(
+    ("note", "expected"),
+    [
+        ('{"number": 2}', "values of cad, real, lr0, freeze, got None"),
+        ('{"number": 2, "values": {"cad": 3}}', "values of cad, real, lr0, freeze"),
+        ('{"number": 2, "values": {"cad": 99, "real": 2, "lr0": "a", "freeze": 0}}',
+         "expected cad=0..16, lr0=0.00001..0.1:log"),
+        ('{"number": 2, ', "not JSON"),
+    ],
+)  # fmt: skip
+def test_a_damaged_note_of_the_trial_under_way_is_one_message(project, note, expected):
+    made, _ = tune(runs=1)
+    file = made.folder / "running.json"
+    file.write_text(note)
+    with pytest.raises(InputError, match=r"running\.json") as error:
+        tune(runs=2)
+    assert expected in str(error.value)
+    file.unlink()
+    _, book = tune(runs=2)
+    assert len(book.done) == 2
+
+
 def test_killed_with_its_training_the_same_command_goes_on(project):
     """For real: kill -9 in the middle of the second trial, trainings in processes of their own."""
     with light_processes(project):

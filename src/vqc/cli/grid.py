@@ -179,6 +179,7 @@ def grid(
             estimate = grids.estimate(made, update)
     if budget is not None and made.cut is None and estimate is not None:
         made = grids.shorten(made, budget, estimate)
+        estimate = grids.anew(made, estimate)
     if dry_run:
         _print_plan(made, estimate, remarks, silent, json)
         return

@@ -13,7 +13,6 @@ from vqc.cli import show
 if TYPE_CHECKING:
     from vqc.mix import Plan, Pool, Summary
 
-_DIGITS = 12
 COLUMNS = ("class", "renders", "train photos", "val", "test")
 
 
@@ -95,14 +94,15 @@ def mix(
       vqc mix --real 20 --ratio 10:1 --from renders/boards --from datasets/december
     """
     from vqc import mix as mixer
+    from vqc.grid.request import number_or_all
 
     request = mixer.Request(
         cad=cad,
         real=real,
         background=background,
         ratio=_ratio(ratio),
-        per_class_val=_number_or_all("--per-class-val", per_class_val),
-        per_class_test=_number_or_all("--per-class-test", per_class_test),
+        per_class_val=number_or_all("--per-class-val", per_class_val),
+        per_class_test=number_or_all("--per-class-test", per_class_test),
         val_cad=val_cad,
         splits=mixer.SplitRules(tuple(val or ()), tuple(test or ()), val_fraction, test_fraction),
         select=select,  # type: ignore[arg-type]
@@ -191,13 +191,3 @@ def _ratio(text: str | None) -> float | None:
         if renders > 0 and photos > 0:
             return renders / photos
     raise InputError(f"--ratio: expected renders:photos, both above 0, such as 10:1, got {text}")
-
-
-def _number_or_all(option: str, text: str) -> int | None:
-    from vqc.errors import InputError
-
-    if text == "all":
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
-        raise InputError(f"{option}: expected a whole number or all, got {text}")
-    return int(text)

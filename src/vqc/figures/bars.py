@@ -105,7 +105,7 @@ def groups(
         return None
     columns = min(3, max(len(scores) for _, _, scores in table))
     heights = [0.8 + 0.33 * max(2, len(rows)) for _, rows, _ in table]
-    width = HALF_IN if columns < 3 else WIDE_IN * 0.75
+    width = HALF_IN if columns == 1 else WIDE_IN * 0.75
     with canvas(out, (width, sum(heights)), title, mark) as figure:
         parts = figure.subfigures(len(table), 1, height_ratios=heights, squeeze=False)[:, 0]
         for part, (name, rows, scores) in zip(parts, table, strict=True):
@@ -118,7 +118,9 @@ def groups(
                     _draw_bar(panel, place, (value,), COLOURS[k % 7], bool(mark))
                 _tidy(panel, [_group_label(group, row) for group, row in rows.items()])
                 panel.set_xlim(0, 1.25)
-                panel.set_title(f"{spelled(score)} by {name}", fontsize=10, loc="left")
+                # Said once a row: titles of narrow panels would run into each other.
+                of = f" by {name}" if k == 0 else ""
+                panel.set_title(f"{spelled(score)}{of}", fontsize=10, loc="left")
     return out
 
 
@@ -160,5 +162,5 @@ def _tidy(panel: Axes, names: Sequence[str]) -> None:
     panel.set_yticks(range(len(names)), names, fontsize=9)
     panel.set_ylim(max(2, len(names)) - 0.45, -0.55)
     panel.set_xticks([0, 0.5, 1])
-    panel.tick_params(axis="y", length=0)
+    panel.tick_params(axis="y", length=0, pad=6)
     panel.spines[["top", "right"]].set_visible(False)

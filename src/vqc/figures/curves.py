@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,12 @@ ALL = "all"
 MOST_COLOURED = len(COLOURS)
 """Of more classes than this, the lowest few are coloured and the others are grey."""
 _LOWEST = 3
+_SCORES = ("confidence", "score", "threshold")
+
+
+def is_over_score(curve: Curve) -> bool:
+    """Whether x is what a threshold is set on, as one of the words of its name says."""
+    return any(word in _SCORES for word in re.findall(r"[a-z]+", curve.x_label.lower()))
 
 
 def draw(

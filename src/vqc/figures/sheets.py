@@ -18,7 +18,7 @@ from vqc.figures.boxes import around, draw_box, font, write_label
 from vqc.figures.style import INK, MARK_EDGE, MARK_INK, MARK_PAPER, PAPER, short, write_png
 from vqc.pictures import read_picture
 from vqc.tasks.contract import Mistake
-from vqc.types import Box
+from vqc.types import Box, Frame
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,7 +37,7 @@ _NAMED = 6
 _GAP_PX, _LINE_PX, _FONT_PX, _LETTERS = 8, 18, 14, 54
 
 Source = Mapping[str, str]
-"""Image to where it comes from, such as "photo of session january" or "CAD, az 45° el −10°"."""
+"""Image to where it comes from, as `origin` says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,18 @@ class Tile:
 
     pictures: tuple[Image.Image, ...]
     lines: tuple[str, ...]
+
+
+def origin(frame: Frame) -> str:
+    """Where a picture is from, such as "photo, session january" or "CAD, session qf, az 45°"."""
+    view = frame.view or {}
+    angles = [
+        f"{angle} {view[key]:.0f}°"
+        for key, angle in (("azimuth_deg", "az"), ("elevation_deg", "el"), ("tilt_deg", "tilt"))
+        if isinstance(view.get(key), int | float)
+    ]
+    kind = "photo" if frame.source == "real" else "simulated photo" if frame.simulated else "CAD"
+    return ", ".join([f"{kind}, session {frame.session}", *([" ".join(angles)] if angles else [])])
 
 
 def worst(mistakes: Iterable[Mistake], count: int) -> list[Mistake]:

@@ -49,7 +49,7 @@ def canvas(out: Path, size_in: tuple[float, float], title: str, mark: str = "") 
     width, height = size_in
     letters = max(24, int(width * 10.4))
     titles = textwrap.wrap(title, letters) or [""]
-    marks = textwrap.wrap(mark, letters + 6)
+    marks = textwrap.wrap(mark, int(width * 13))
     head = 0.12 + _LINE_IN * (len(titles) + len(marks)) + (0.14 if marks else 0)
     # A class may be called "$x_": its name is no formula.
     settings = {"text.parse_math": False, "font.size": _FONT_PT, "hatch.linewidth": 0.6}

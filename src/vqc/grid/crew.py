@@ -6,7 +6,6 @@ Shared by whatever trains many models, grids and searches.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import math
 import os
 import tempfile
@@ -15,12 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vqc import engines
-from vqc.errors import InputError, OutputError
+from vqc import engines, files
 from vqc.grid.worker import Crew, Job, open_worker
 
 LOG = "worker.log"
-_LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -44,23 +41,8 @@ def answers(crew: Crew, jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[str, An
             yield jobs[outcome.index], answer
 
 
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a folder of results, made where it is not there; one command at a time has it.
-
-    The lock is the system's own and goes with the process, however that ends. Raises InputError
-    where another command holds it, OutputError where it cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / _LOCK).open("a")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"{folder} is worked on by another command; wait for it, or give another --name"
-            ) from None
-        yield
+def held(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold a folder of results, see `vqc.files.held`; BusyError where another command has it."""
+    return files.held(
+        folder, f"{folder} is worked on by another command; wait for it, or give another --name"
+    )

@@ -14,6 +14,7 @@ from vqc.grid.layout import Cell
 
 if TYPE_CHECKING:
     from vqc.figures.grid import Band, GridCell
+    from vqc.grid.budget import Gain
 
 Axis = Literal["real", "cad"]
 STUDY = ("mAP50", "recall", "precision", "F1")
@@ -24,6 +25,8 @@ _LEARNING: tuple[tuple[Axis, Axis, str], ...] = (
     ("cad", "real", "renders"),
 )
 """What is on x, what has a line each, and what the curves are called."""
+_OURS = ("heatmap-*.png", "learning-*.png", "composition.png")
+"""All that is drawn into a grid's folder."""
 
 
 def photo_budget(book: Book) -> dict[str, Any] | None:
@@ -53,13 +56,20 @@ def photo_budget(book: Book) -> dict[str, Any] | None:
             "photos": [
                 {"cad": cad, **_curve(found.over_photos(cad))}
                 for cad in sorted({point.cad for point in points})
+                if _tells(found.photos)
             ],
             "renders": [
                 {"real": real, **_curve(found.over_renders(real))}
                 for real in sorted({point.real for point in points})
+                if _tells(found.renders)
             ],
         },
     }
+
+
+def _tells(gains: Sequence[Gain]) -> bool:
+    """Whether any of the gains can be told; a curve where none can would look as if it were."""
+    return any(gain.verdict != "unknown" for gain in gains)
 
 
 def _curve(curve: Any) -> dict[str, list[float]]:
@@ -70,10 +80,17 @@ def _curve(curve: Any) -> dict[str, list[float]]:
 def draw_pictures(book: Book, folder: Path) -> list[str]:
     """Write all pictures of a grid; notes on what could not be drawn.
 
-    One heatmap for each metric, and one of each for every combination of further settings.
+    One heatmap for each metric, and one of each for every combination of further settings. Those
+    that a grid of this name drew before go first: it may have had other axes or metrics.
     """
     from vqc.figures import grid as figures
 
+    try:
+        for name in _OURS:
+            for file in sorted(folder.glob(name)):
+                file.unlink()
+    except OSError as error:
+        return [f"pictures: {folder}: cannot be written: {error.strerror or error}"]
     best = book.best()
     if best is None:
         return []

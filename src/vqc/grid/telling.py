@@ -95,7 +95,9 @@ def result_lines(book: Book) -> list[str]:
     lines += sorted({f"on test: {test['mark']}" for test in tests if test["mark"]})
     if not book.drawing.has_test:
         lines.append("no test split, so there is no honest score: --test SESSION gives a shoot")
-    return lines + list(book.budget["sentences"] if book.budget else ())
+    # What the budget says follows from val, and stands right below what test says.
+    told = book.budget["sentences"] if book.budget else ()
+    return [*lines, *(f"{sentence} [{book.drawing.mark}]" for sentence in told)]
 
 
 def require_all(grid: Grid, book: Book) -> None:

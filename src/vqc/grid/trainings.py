@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,14 @@ def estimate(grid: Grid, on_progress: Progress = lambda done, total: None) -> Es
                 else:
                     notes.append(f"{job.name} could not be timed: {answer['failure']}")
                 on_progress(done, len(jobs))
-    seconds = seconds_of(missing, paces, len(grid.workers.devices))
-    return Estimate(len(missing), seconds, paces, tuple(notes))
+    return anew(grid, Estimate(len(missing), None, paces, tuple(notes)))
+
+
+def anew(grid: Grid, known: Estimate) -> Estimate:
+    """How long what is missing now takes at paces that are known: the grid has become another."""
+    missing = grid.book().in_state("waiting")
+    seconds = seconds_of(missing, known.paces, len(grid.workers.devices))
+    return replace(known, missing=len(missing), seconds=seconds)
 
 
 def run(

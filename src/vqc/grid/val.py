@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from vqc.errors import InputError
+from vqc.honesty import mark
 from vqc.mix import Plan, Pool, SplitRules
 from vqc.mix.pool import SIMULATED, Rows
 from vqc.mix.splits import VAL
@@ -47,7 +48,6 @@ def sessions_of(pool: Pool, rows: Rows) -> tuple[str, ...]:
 
 
 def mark_of(pool: Pool, rows: Rows, same_shoot: bool) -> str:
-    """What stands by every score on these frames of val, in the words of `honesty`."""
+    """What stands by every score on these frames of val."""
     simulated = bool((pool.kind[rows] == SIMULATED).any())
-    parts = ["val split", *["simulated photos"] * simulated, *["same shoot"] * same_shoot]
-    return f"not an honest score: {', '.join(parts)}"
+    return mark(["val split", *["simulated photos"] * simulated, *["same shoot"] * same_shoot])

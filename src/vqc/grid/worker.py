@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from vqc.errors import InputError, VqcError
+from vqc.errors import BusyError, VqcError
 from vqc.files import replace_file
 from vqc.grid.book import plain
 from vqc.train import Training, train
@@ -93,9 +93,9 @@ class TrainJob:
             try:
                 train(asked, told)
                 return {}
-            except InputError as error:
+            except BusyError:
                 # A training that was killed a moment ago may still be held by its loaders.
-                if "being trained by another" not in str(error) or time.monotonic() > deadline:
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(1)
 
@@ -194,8 +194,11 @@ def _claimed(crew: Crew) -> tuple[str | None, IO[bytes]]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return device, file
-            except OSError:
+            except BlockingIOError:
                 file.close()
+            except OSError as error:
+                file.close()
+                raise VqcError(f"{file.name}: cannot be locked: {error.strerror}") from None
         if time.monotonic() > deadline:
             raise VqcError("every device is held by a worker that does not end")
         time.sleep(0.2)

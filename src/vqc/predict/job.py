@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vqc import __version__
 from vqc.errors import InputError
@@ -33,6 +33,9 @@ from vqc.tasks import find
 from vqc.tasks.contract import Picture, Prediction, Task
 from vqc.tasks.settings import parse
 from vqc.types import Progress
+
+if TYPE_CHECKING:
+    from vqc.tasks.detect.predict import PredictConfig
 
 ROOT, SETS = Path("predictions"), Path("datasets")
 _AHEAD, _BEHIND = 8, 8
@@ -146,8 +149,9 @@ def _checked(request: Request) -> _Job:
     task = find(run.task)
     found = source.find(request.sources)
     folder = request.out or ROOT / f"{run.name}-{found.name}"
-    _require_fitting(request, found, folder)
-    return _Job(run, task, found, folder, _set_folder(request), _least_score(run, request.settings))
+    config = _require_fitting(request, run, found, folder)
+    least_score = None if config is None else config.conf
+    return _Job(run, task, found, folder, _set_folder(request), least_score)
 
 
 def _sink(request: Request, job: _Job, closing: contextlib.ExitStack, draws: bool) -> Sink:
@@ -213,10 +217,18 @@ class _Feed:
             yield self._asked.pop(picture.name), prediction
 
 
-def _require_fitting(request: Request, found: Source, folder: Path) -> None:
-    faults = []
+def _require_fitting(
+    request: Request, run: Run, found: Source, folder: Path
+) -> PredictConfig | None:
+    """Gives a detector's settings; those of another task are its own."""
+    faults, config = list[str](), None
+    try:
+        config = _detectors_settings(run, request.settings)
+    except InputError as error:
+        faults.append(str(error))
     is_moving = found.live is not None or bool(found.clips)
-    if request.settings.get("track") is True and not is_moving:
+    tracks = request.settings.get("track") is True if config is None else config.track
+    if tracks and not is_moving:
         faults.append("--track follows objects through a video or a camera's frames, not stills")
     if request.fps is not None and not 0 < request.fps < math.inf:
         faults.append(f"--fps: expected a number above 0, got {request.fps:g}")
@@ -228,15 +240,15 @@ def _require_fitting(request: Request, found: Source, folder: Path) -> None:
         raise InputError("\n".join(faults))
     source.require_apart(found, request.sources, folder)
     require_place(folder, request.fresh)
+    return config
 
 
-def _least_score(run: Run, settings: Mapping[str, Any]) -> float | None:
-    """Of an object that counts. Raises InputError for settings that do not fit."""
-    if run.task != "detect":  # the settings of another task are its own
+def _detectors_settings(run: Run, settings: Mapping[str, Any]) -> PredictConfig | None:
+    if run.task != "detect":
         return None
     from vqc.tasks.detect.predict import PredictConfig
 
-    return PredictConfig(**parse(PredictConfig, settings)).conf
+    return PredictConfig(**parse(PredictConfig, settings))
 
 
 def _set_folder(request: Request) -> Path | None:

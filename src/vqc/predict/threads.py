@@ -128,17 +128,13 @@ class WriteBehind(Generic[T]):
     def put(self, item: T) -> None:
         if self._thread is None:
             self._work(item)
-            return
-        while self._failure is None:
-            with contextlib.suppress(queue.Full):
-                self._waiting.put(item, timeout=_TICK_S)
-                return
-        raise self._failure
+        else:
+            self._hand_over(item)
 
     def finish(self) -> None:
         """Wait until everything is done."""
         if self._thread is not None:
-            self._waiting.put(_END) if self._failure is None else None
+            self._hand_over(_END)
             self._thread.join()
         if self._failure is not None:
             raise self._failure
@@ -154,6 +150,14 @@ class WriteBehind(Generic[T]):
             with contextlib.suppress(queue.Full):
                 self._waiting.put_nowait(_END)
             self._thread.join(_TICK_S)
+
+    def _hand_over(self, item: Any) -> None:
+        """With an eye on the thread: once it has failed, nobody makes room in a full queue."""
+        while self._failure is None:
+            with contextlib.suppress(queue.Full):
+                self._waiting.put(item, timeout=_TICK_S)
+                return
+        raise self._failure
 
     def _run(self) -> None:
         try:

@@ -1,7 +1,9 @@
 """The report's first lines: the best honest score in words, how many photos, and how sure.
 
-A score that is not honest never stands here as a number; what follows from such scores, such as
-which training set was chosen, carries their mark.
+Val chooses among runs, and test tells of the one that was chosen. What follows from scores on val,
+such as which training set was chosen, carries their mark. A score that is not honest never stands
+here as a number, but for one: where runs have no val in common, the best on test is told, marked
+as chosen there.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vqc import honesty
 from vqc.errors import VqcError
 from vqc.figures.style import mean_and_spread, said, spelled
 from vqc.report import surety
@@ -19,7 +22,7 @@ from vqc.report.html import DIGITS, counted
 from vqc.report.reading import RunReport
 from vqc.report.surety import Candidate
 
-_TOO_GOOD = "Picked as the best by this very score, it is a little too good."
+_NO_VAL = "no one val compares them, so this very score chose it, which makes it a little too good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +70,14 @@ def of_runs(rows: Sequence[Row]) -> list[Line]:
     keys = [row.key for row in scored]
     common = max(dict.fromkeys(keys), key=keys.count)
     alike = [row for row in scored if row.key == common]
-    candidates = [_candidate(row, metric) for row in alike]
-    at = max(range(len(alike)), key=lambda k: sign * candidates[k].mean)
-    best, chosen = alike[at], candidates[at]
-    mean, spread, count = mean_and_spread(best.scores[metric])
-    made_of = f" ({best.composition.said()})" if best.composition else ""
-    among = f", the best of {len(alike)} that can be compared" if len(alike) > 1 else ""
-    lines = [
-        Line(
-            "Best on new photos",
-            f"{best.label}{made_of}{among}: {'mean ' * (count > 1)}{spelled(metric)} "
-            f"{said(mean, spread, DIGITS)} on {counted(best.frames, 'frame')} ({best.scored_on}).",
-            honest=True,
-        )
-    ]
-    photos = surety.photos_sentence(candidates, chosen, sign)
+    choice = _choice(alike, metric)
+    at = max(range(len(alike)), key=lambda k: sign * choice.candidates[k].mean)
+    best, chosen = alike[at], choice.candidates[at]
+    lines = [_headline(best, metric, choice, len(alike))]
+    photos = surety.photos_sentence(choice.candidates, chosen, sign)
     if photos and all(row.composition for row in alike):
-        lines.append(Line("How many photos", photos))
-    sure = surety.sure_sentence(candidates, chosen)
-    lines.append(Line("How sure", f"{sure} {_TOO_GOOD}" if len(alike) > 1 else sure))
+        lines.append(Line("How many photos", photos, choice.mark))
+    lines.append(Line("How sure", surety.sure_sentence(choice.candidates, chosen), choice.mark))
     if len(rows) > len(alike):
         lines.append(
             Line(
@@ -97,11 +89,59 @@ def of_runs(rows: Sequence[Row]) -> list[Line]:
     return [*lines, *_missing(rows)]
 
 
-def _candidate(row: Row, metric: str) -> Candidate:
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """By what the best of several rows is chosen.
+
+    candidates: a row each. on_val: whether by scores on val, else by the honest ones themselves.
+    mark: of what follows from the choice; empty where there is only one row.
+    """
+
+    candidates: Sequence[Candidate]
+    on_val: bool
+    mark: str
+
+
+def _choice(rows: Sequence[Row], metric: str) -> _Choice:
+    """Val chooses where all runs have seen the same val and have a score on it.
+
+    rows: with an honest score of the same pictures.
+    """
+    tested = [_candidate(row, row.scores[metric]) for row in rows]
+    if len(rows) == 1:
+        return _Choice(tested, False, "")
+    runs = [report for row in rows for report in row.runs]
+    on_val = [_candidate(row, [_on_val(report, metric) for report in row.runs]) for row in rows]
+    is_common = len({report.chosen_key for report in runs}) == 1 and runs[0].chosen_key is not None
+    if is_common and sum(len(each.values) for each in on_val) == len(runs):
+        return _Choice(on_val, True, "; ".join(dict.fromkeys(r.mark for r in runs if r.mark)))
+    return _Choice(tested, False, honesty.mark(["chosen on test"]))
+
+
+def _on_val(report: RunReport, metric: str) -> float:
+    """What the run's training saw at the epoch that was chosen; NaN where it does not say."""
+    named = {spelled(name): value for name, value in report.run.metrics.items()}
+    return named.get(spelled(metric), math.nan)
+
+
+def _candidate(row: Row, values: Sequence[float]) -> Candidate:
     made_of = row.composition
-    values = tuple(value for value in row.scores[metric] if math.isfinite(value))
     cad, photos = (made_of.cad, made_of.a_class[0]) if made_of else (0, 0)
-    return Candidate(row.label, cad, photos, values)
+    return Candidate(row.label, cad, photos, tuple(filter(math.isfinite, values)))
+
+
+def _headline(best: Row, metric: str, choice: _Choice, among: int) -> Line:
+    mean, spread, count = mean_and_spread(best.scores[metric])
+    made_of = f" ({best.composition.said()})" if best.composition else ""
+    how = f", chosen of {among} by {spelled(metric)} on val" if choice.on_val else ""
+    if among > 1 and not choice.on_val:
+        how = f", the best of {among} on test ({_NO_VAL})"
+    text = (
+        f"{best.label}{made_of}{how}: {'mean ' * (count > 1)}{spelled(metric)} "
+        f"{said(mean, spread, DIGITS)} on {counted(best.frames, 'frame')} ({best.scored_on})."
+    )
+    mark = "" if choice.on_val else choice.mark
+    return Line("Best on new photos", text, mark, honest=not mark)
 
 
 def _no_headline(rows: Sequence[Row]) -> Line:
@@ -175,6 +215,8 @@ def _on_test(grid: GridReport) -> Line:
     if grid.tests:
         marks = "; ".join(dict.fromkeys(test.mark for test in grid.tests if test.mark))
         text = "There is no honest score on test, so there is no headline."
+        commands = [test.command for test in grid.tests if test.command]
+        text += f" The one that is not: {commands[0]}" if commands else ""
         return Line(about, text, marks or f"{spelled(grid.metric)} is missing")
     return Line(about, "It has not been scored on test, so there is no headline yet.")
 

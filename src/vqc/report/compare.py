@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import TypeGuard
 
+from vqc import honesty
 from vqc.evaluations import Stored
 from vqc.figures.style import spelled
 from vqc.report.reading import Composition, RunReport, Scored
@@ -15,7 +16,7 @@ from vqc.report.reading import Composition, RunReport, Scored
 KNOWN = ("precision", "recall", "mAP50", "mAP50-95", "F1")
 """The columns of the study's table, in its order."""
 MOST_COLUMNS = 8
-_TRAINED = "not an honest score"
+_TRAINED = "what training saw"
 _SEED = re.compile(r"[-_](seed)?\d+(-[0-9a-f]{8})?$")
 """What names of repeats differ in: "a-seed0", "a-0", "cad500-real10-seed0-1a2b3c4d"."""
 _SPLIT_ORDER = {"test": 0, "val": 1, "train": 2}
@@ -129,7 +130,10 @@ def _row(group: Sequence[RunReport], wanted: str | None) -> Row:
     chosen_on = group[0].run.chosen_on
     marks = [s.mark or "; ".join(s.reasons) for s in stored]
     if not stored:
-        marks = [f"{report.mark or _TRAINED} (what training saw)" for report in group]
+        marks = [
+            f"{report.mark} ({_TRAINED})" if report.mark else honesty.mark([_TRAINED])
+            for report in group
+        ]
     return Row(
         label=_label(group),
         runs=tuple(group),

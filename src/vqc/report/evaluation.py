@@ -54,7 +54,7 @@ def draw(stored: Stored, out: Path, prefix: str = "") -> list[Figure]:
         found.append(Figure(file, f"confusion matrix on {on}", len(stored.confusion.names) > 16))
     for number, curve in enumerate(stored.curves):
         name = slug(curve.name) or f"curve-{number}"
-        place = stored.threshold if _is_confidence(curve.x_label) else None
+        place = stored.threshold if curves.is_over_score(curve) else None
         file = out / f"{prefix}{name}.png"
         title = f"{curve.y_label} against {curve.x_label}"
         curves.draw(curve, file, title[:1].upper() + title[1:], mark, place)
@@ -75,7 +75,7 @@ def draw_photos(stored: Stored, roots: Sequence[Path], out: Path, prefix: str = 
         return Photos(problem=_not_found(stored))
     title = f"on {stored.dataset_name}, {stored.split}"
     frames = {frame.image: frame for frame in dataset.manifest.frames}
-    sources = {image: origin(frame) for image, frame in frames.items()}
+    sources = {image: sheets.origin(frame) for image, frame in frames.items()}
     # A picture that the manifest does not name is none of the set's.
     known = [mistake for mistake in stored.mistakes if mistake.image in frames]
     try:
@@ -148,26 +148,10 @@ def _box(values: Any) -> Box:
     return x0, y0, x1, y1
 
 
-def origin(frame: Frame) -> str:
-    """Where a picture is from: the shoot of a photo, the view of a render."""
-    view = frame.view or {}
-    angles = [
-        f"{short} {view[key]:.0f}°"
-        for key, short in (("azimuth_deg", "az"), ("elevation_deg", "el"), ("tilt_deg", "tilt"))
-        if isinstance(view.get(key), int | float)
-    ]
-    what = "photo" if frame.source == "real" else "simulated" if frame.simulated else "CAD"
-    return ", ".join([f"{what}, session {frame.session}", *([" ".join(angles)] if angles else [])])
-
-
 def slug(text: str) -> str:
     """A text as part of a file name."""
     plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower())
     return "-".join(filter(None, plain.split("-")))[:60]
-
-
-def _is_confidence(label: str) -> bool:
-    return any(word in label.lower() for word in ("confidence", "score", "threshold"))
 
 
 def _not_found(stored: Stored) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vqc import honesty
 from vqc.errors import InputError
 from vqc.figures.grid import Band, GridCell
 from vqc.figures.style import spelled
@@ -26,7 +27,8 @@ FILE_NAME = "grid.json"
 Against = Literal["real", "cad"]
 """What is on x: photos a class, or CAD frames."""
 DONE, FAILED, WAITING = "done", "failed", "waiting"
-_VAL = "not an honest score: val split"
+_COMMAND = "; vqc eval "
+"""What follows the mark of a score that was refused."""
 _CELLS = "cells"
 """The folder below runs in which a grid keeps its trainings."""
 
@@ -55,10 +57,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tested:
-    """A score on test. metrics: NaN where not defined. mark: why not honest, or empty."""
+    """A score on test. metrics: NaN where not defined. mark: why not honest, or empty. command:
+    what gives a score that was refused; empty where none was."""
 
     metrics: Mapping[str, float]
     mark: str
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,10 +116,7 @@ def _grid(folder: Path, record: Mapping[str, Any]) -> GridReport:
     chosen, budget = record.get("chosen") or {}, record.get("budget") or {}
     val = record.get("val") or {}
     named = {place.name: place for place in places}
-    tests = tuple(
-        Tested(_numbers(each.get("metrics")), str(each.get("mark") or ""))
-        for each in chosen.get("test") or ()
-    )
+    tests = tuple(map(_tested, chosen.get("test") or ()))
     return GridReport(
         folder=folder,
         name=str(record.get("name") or folder.name),
@@ -128,8 +129,14 @@ def _grid(folder: Path, record: Mapping[str, Any]) -> GridReport:
         bands=tuple(_bands(budget.get("curves"))),
         notes=tuple(map(str, record.get("notes") or ())),
         val=str(val.get("name") or "val"),
-        mark=str(val.get("mark") or _VAL),
+        mark=str(val.get("mark") or honesty.mark(["val split"])),
     )
+
+
+def _tested(record: Mapping[str, Any]) -> Tested:
+    mark, is_refused, command = str(record.get("mark") or "").partition(_COMMAND)
+    command = f"vqc eval {command.removesuffix(' gives it')}" if is_refused else ""
+    return Tested(_numbers(record.get("metrics")), mark, command)
 
 
 def _metric(wanted: str, places: Sequence[Place]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vqc.errors import InputError
 from vqc.figures.style import mean_and_spread, said
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ DIGITS = 3
 _EMPTY_TAGS = ("img", "br", "meta")
 _SMALL_BYTES = 400_000
 """A PNG larger than this is a sheet of photos; in the page it becomes a JPEG."""
+
+_WIDE_PX = 1100
+"""A figure with fewer pixels looks blown up in the width of the page."""
 
 
 class Markup(str):
@@ -121,10 +125,16 @@ def verdict(mark: str) -> Markup:
 
 
 def figure(file: Path, alt: str, mark: str = "", wide: bool = False) -> Markup:
-    """A figure that lies in a file, put into the page. mark: the one that is drawn on it."""
+    """A figure that lies in a file, put into the page. mark: the one that is drawn on it.
+
+    wide: it may have the width of the page, if it has that many pixels.
+    Raises InputError where the file is no picture, or a damaged one.
+    """
     # Who cannot see the figure is told its mark as well.
     words = f"{alt} ({mark})" if mark else alt
-    picture = tag("img", src=_data_uri(file.read_bytes()), alt=words)
+    data, width = _embedded(file)
+    picture = tag("img", src=data, alt=words)
+    wide = wide and width >= _WIDE_PX
     # A wide one keeps a legible size on a phone, and scrolls by itself.
     frame = _scroll(picture, alt) if wide else picture
     return tag("figure", frame, class_="wide" if wide else None)
@@ -138,18 +148,23 @@ def picture(image: Image, alt: str) -> Markup:
     return tag("img", src=_uri(data.getvalue(), "jpeg"), alt=alt, width=width, height=height)
 
 
-def _data_uri(png: bytes) -> str:
-    """A figure with 256 colours, a third as large; a sheet of photos as JPEG."""
+def _embedded(file: Path) -> tuple[str, int]:
+    """A figure with 256 colours, a third as large, or a sheet of photos as JPEG; and its width."""
     from PIL import Image
 
     data = io.BytesIO()
-    with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
-        flat = opened.convert("RGB")
+    try:
+        png = file.read_bytes()
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
+            flat = opened.convert("RGB")
+    # Pillow tells of a damaged PNG in all of these.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise InputError(f"{file}: cannot be read as a PNG") from None
     if len(png) > _SMALL_BYTES:
         flat.save(data, format="JPEG", quality=88)
-        return _uri(data.getvalue(), "jpeg")
+        return _uri(data.getvalue(), "jpeg"), flat.width
     flat.quantize(256, dither=Image.Dither.NONE).save(data, format="PNG")
-    return _uri(data.getvalue(), "png")
+    return _uri(data.getvalue(), "png"), flat.width
 
 
 def _uri(data: bytes, kind: str) -> str:

@@ -13,19 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from vqc import evaluations
-from vqc.dataset import Dataset, open_dataset
+from vqc import evaluations, honesty, runs
+from vqc.dataset import Dataset
 from vqc.errors import VqcError
 from vqc.evaluations import Stored
-from vqc.manifest import FILE_NAME
 from vqc.mix.reading import ROOTS
 from vqc.report.html import counted
 from vqc.runs import ENVIRONMENT, LINEAGE, METRICS, Run, dataset_of, read_json, read_run
 from vqc.types import FloatArray, Frame
 
 TRAIN = "train"
-CELLS = "cells"
-"""The folder below datasets in which a grid keeps its sets."""
 _SESSIONS = 3
 
 
@@ -80,8 +77,9 @@ class RunReport:
     """A finished run and what lies beside it.
 
     composition: None where the manifest is gone. mark: of the scores that training saw; empty
-    where it saw none. has_test: whether its own set has test
-    pictures. scored: the pictures of each evaluation.
+    where it saw none. chosen_key: equal where the same pictures chose the epoch; None where none
+    did, or where they are not known. has_test: whether its own set has test pictures. scored: the
+    pictures of each evaluation.
     training: columns of metrics.csv. lineage: sentences. environment: versions and machine.
     problems: what could not be read.
     """
@@ -89,6 +87,7 @@ class RunReport:
     run: Run
     composition: Composition | None
     mark: str
+    chosen_key: str | None
     has_test: bool
     evaluations: tuple[Stored, ...]
     scored: tuple[Scored, ...]
@@ -120,6 +119,7 @@ def read_folder(folder: Path, roots: Sequence[Path] = ()) -> RunReport:
         run=run,
         composition=None if trained is None else composition_of(trained),
         mark=_training_mark(run, trained),
+        chosen_key=_chosen_key(run, trained),
         has_test=trained is not None and bool(trained.frames("test")),
         evaluations=tuple(found),
         scored=tuple(_scored(stored, trained, roots) for stored in found),
@@ -132,13 +132,17 @@ def read_folder(folder: Path, roots: Sequence[Path] = ()) -> RunReport:
 
 def _training_mark(run: Run, trained: Dataset | None) -> str:
     """Of the scores by epoch, which are of the split that chose the epoch."""
-    from vqc.honesty import judge
-
     if run.chosen_on is None:
         return ""
     if trained is None or not trained.frames(run.chosen_on):
-        return f"not an honest score: {run.chosen_on} split"
-    return judge(trained, trained, run.chosen_on).mark
+        return honesty.mark([f"{run.chosen_on} split"])
+    return honesty.judge(trained, trained, run.chosen_on).mark
+
+
+def _chosen_key(run: Run, trained: Dataset | None) -> str | None:
+    if run.chosen_on is None or trained is None or not trained.frames(run.chosen_on):
+        return None
+    return _key(trained.frames(run.chosen_on))
 
 
 def composition_of(dataset: Dataset) -> Composition:
@@ -165,27 +169,29 @@ def _scored(stored: Stored, trained: Dataset | None, roots: Sequence[Path]) -> S
         name = f"{stored.dataset_name}, {stored.split}"
         return Scored(f"{stored.manifest_sha256} {stored.split}", name)
     frames = dataset.frames(stored.split)
-    text = " ".join(sorted(frame.sha256 for frame in frames))
     sessions = sorted({frame.session for frame in frames})
     more = f" and {len(sessions) - _SESSIONS} more" if len(sessions) > _SESSIONS else ""
     name = f"{stored.split}: {', '.join(sessions[:_SESSIONS])}{more}"
-    return Scored(hashlib.sha256(text.encode()).hexdigest(), name)
+    return Scored(_key(frames), name)
+
+
+def _key(frames: Sequence[Frame]) -> str:
+    """Equal for the same pictures."""
+    text = " ".join(sorted(frame.sha256 for frame in frames))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def find_set(stored: Stored, roots: Sequence[Path]) -> Dataset | None:
-    """The scored set, known again by its manifest, in the roots or in the usual places."""
-    usual = stored.folder.resolve().parents
-    beside = [usual[4] / root for root in ROOTS] if len(usual) > 4 else []
-    name = stored.dataset_name
-    for root in (*roots, *ROOTS, *beside):
-        for folder in (root, root / name, root / CELLS / name):
-            try:
-                data = (folder / FILE_NAME).read_bytes()
-            except OSError:
-                continue
-            if hashlib.sha256(data).hexdigest() == stored.manifest_sha256:
-                return open_dataset(folder)
-    return None
+    """The scored set, known again by its manifest, in the roots or in the usual places.
+
+    None where it is not there, or does not read any more.
+    """
+    run_folder = stored.folder.resolve().parent.parent
+    usual = runs.set_roots(run_folder, ROOTS)
+    try:
+        return runs.find_set(stored.dataset_name, stored.manifest_sha256, [*roots, *usual])
+    except VqcError:
+        return None
 
 
 def shows(frame: Frame) -> set[str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vqc import honesty
+from vqc.errors import InputError
 from vqc.evaluations import Stored
 from vqc.figures import bars, training
 from vqc.figures.sheets import Tile
@@ -128,16 +130,22 @@ def _details(stored: Stored, roots: Sequence[Path], out: Path, prefix: str) -> l
         _groups(stored),
     ]
     if photos.problem:
-        kept = [
-            html.figure(f.file, f.alt, stored.mark, wide=True)
-            for f in evaluation.drawn_before(stored)
-        ]
+        kept = [_kept(figure, stored.mark) for figure in evaluation.drawn_before(stored)]
         return [*parts, tag("h3", "Pictures"), tag("p", photos.problem, class_="missing"), *kept]
     parts += _tiles("Predictions beside the truth", photos.examples, stored.mark, "pairs")
     parts += _tiles("Worst mistakes", photos.mistakes, stored.mark, "tiles")
     if not stored.mistakes:
         parts.append(tag("p", "No mistake at this threshold.", class_="note"))
     return parts
+
+
+def _kept(figure: evaluation.Figure, mark: str) -> Markup:
+    """A figure of the evaluation's folder, or what is wrong with its file."""
+    try:
+        return html.figure(figure.file, figure.alt, mark, wide=True)
+    except InputError as error:
+        text = f"The figure of {figure.alt} is left out: {error}; vqc eval draws it again."
+        return tag("p", text, class_="missing")
 
 
 def _per_class(stored: Stored) -> Markup | None:
@@ -202,7 +210,7 @@ def _tiles(title: str, tiles: Sequence[Tile], mark: str, kind: str) -> list[obje
 
 def _training(report: RunReport, out: Path) -> Markup | None:
     run = report.run
-    mark = report.mark or "not an honest score: training frames"
+    mark = report.mark or honesty.mark(["training frames"])
     # The figure scrolls on a phone, where its own mark may be out of sight.
     head = tag("h3", "Training ", html.marked(mark) if report.training else None)
     drawn = None

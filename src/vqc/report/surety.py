@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vqc.figures.style import mean_and_spread
+from vqc.report.html import counted
 
 _DIGITS = 3
 _NAMED = 4
@@ -75,7 +76,7 @@ def photos_sentence(candidates: Sequence[Candidate], best: Candidate, sign: int 
     if found.photos < best.photos:
         return (
             f"Within one standard error as good, with fewer photos: {found.label}, "
-            f"{found.photos:,} photos a class."
+            f"{counted(found.photos, 'photo')} a class."
         )
     if any(c.photos < best.photos for c in candidates):
         return "No training set with fewer photos comes within one standard error of it."

@@ -180,7 +180,9 @@ class Task(Protocol):
         """Train into `run_dir`, and leave the weights there as `best.pt`.
 
         On a run_dir that was cut off it goes on, and at most one epoch is lost. Files appear
-        whole. Nothing is written into the dataset, and `test` is not looked at.
+        whole. Nothing is written into the dataset, and `test` is not looked at. Where training
+        can start from the weights of another run, keep `vqc.lineage.seen(run_dir)` in the weights
+        and hand it to `vqc.lineage.inherit` of the run that starts from them.
         """
 
     def evaluate(self, run: Run, dataset: Dataset, split: str, device: str = "") -> Evaluation:

@@ -18,7 +18,7 @@ from vqc.files import replace_file
 from vqc.grid.crew import held
 from vqc.runs import json_bytes, read_json
 from vqc.tune.decide import Tune
-from vqc.tune.space import Value
+from vqc.tune.space import Axis, Choice, Value
 
 ASKED, RUNNING = "tune.yaml", "running.json"
 VERSION = 1
@@ -37,12 +37,37 @@ def claimed(tune: Tune) -> Iterator[None]:
         yield
 
 
-def read_running(folder: Path, number: int) -> dict[str, Value] | None:
-    """The values of the trial that was cut off, if it is the one of that number."""
-    if not (folder / RUNNING).is_file():
+def read_running(tune: Tune, number: int) -> dict[str, Value] | None:
+    """The values of the trial that was cut off, if it is the one of that number.
+
+    Raises InputError where the note of it is damaged.
+    """
+    file = tune.folder / RUNNING
+    if not file.is_file():
         return None
-    found = read_json(folder / RUNNING)
-    return dict(found["values"]) if found.get("number") == number else None
+    found = read_json(file)
+    if found.get("number") != number:
+        return None
+    values, axes = found.get("values"), {axis.name: axis for axis in tune.space.axes}
+    if not isinstance(values, dict) or set(values) != set(axes):
+        what = f"values of {', '.join(axes)}"
+    else:
+        wrong = [name for name, value in values.items() if not _fits(axes[name], value)]
+        what = ", ".join(f"{name}={axes[name]}" for name in wrong)
+    if what:
+        raise InputError(
+            f"{file}: not the trial that was cut off: expected {what}, got {str(values)[:200]}; "
+            "remove the file, and the search goes on with another trial"
+        )
+    return values
+
+
+def _fits(axis: Axis, value: object) -> bool:
+    """Whether a search could have tried that value."""
+    if isinstance(axis, Choice):
+        return value in axis.samples
+    kinds = int if axis.is_whole else int | float
+    return isinstance(value, kinds) and axis.low <= value <= axis.high
 
 
 def write_running(folder: Path, number: int, values: Mapping[str, Value]) -> None:

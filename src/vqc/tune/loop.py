@@ -109,7 +109,7 @@ def search(tune: Tune, watcher: Watcher = SILENT, work: Work = in_a_process) -> 
 
 def _next(tune: Tune, book: Book) -> dict[str, Value] | None:
     """Values of the trial that was cut off, else of a new one; None where the search is over."""
-    cut_off = read_running(tune.folder, len(book.results) + 1)
+    cut_off = read_running(tune, len(book.results) + 1)
     if cut_off is not None or not tune.asked.budget.is_open(book.results):
         return cut_off
     tried = {result.run or _text(result.values) for result in book.results}

@@ -291,6 +291,14 @@ def test_weights_of_other_classes_are_refused(tmp_path):
         scoring.evaluate(run_of(tmp_path / "run", dataset, strange), dataset, "test", "cpu")
 
 
+def test_a_set_of_other_classes_is_refused(tmp_path, weights):
+    dataset = write_set(tmp_path / "set")
+    run = run_of(tmp_path / "run", dataset, weights)
+    swapped = replace(dataset, manifest=replace(dataset.manifest, classes=CLASSES[::-1]))
+    with pytest.raises(InputError, match="knows the classes qd, qf, the set has qf, qd"):
+        scoring.evaluate(run, swapped, "test", "cpu")
+
+
 def test_a_device_that_is_not_there_is_refused(tmp_path, weights):
     dataset = write_set(tmp_path / "set")
     with pytest.raises(InputError, match="--device 97"):

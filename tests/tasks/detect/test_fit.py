@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,10 +18,11 @@ from detectors import write_detector
 from PIL import Image
 from training import SMALL, Host, add_frame, contents, finish_set, write_set
 
-from vqc import runs, ultra
+from vqc import lineage, runs, ultra
 from vqc.errors import InputError, VqcError
 from vqc.runs import WEIGHTS
 from vqc.tasks.detect import Detect
+from vqc.tasks.detect.weights import seen_by
 from vqc.types import Annotation
 
 EPOCHS = 6
@@ -123,6 +125,9 @@ def test_files_of_the_working_directory_are_no_modules(whole, place):
 def test_two_trainings_share_a_set_and_come_out_as_one_alone(host, whole, dataset, place):
     asked = {"dataset": str(dataset.folder), "root": str(place / "runs"), "settings": LONGER}
     pids = [host.start(**asked, name=name) for name in ("left", "right")]
+    deadline = time.monotonic() + 60
+    while not host.said(pids[0], "verified") and time.monotonic() < deadline:
+        time.sleep(0.01)  # or the second one might come first
     second = host.start(**asked, name="left")
     assert host.wait(second) == 2
     (message,) = host.said(second, "message")
@@ -343,6 +348,44 @@ def test_one_class_from_weights_of_others(tmp_path, offline):
     start = ultra.load_detector(weights).state_dict()
     key = "model.0.conv.weight"
     assert (network.state_dict()[key] == start[key]).all(), "a frozen layer has moved"
+
+
+def test_weights_say_what_they_have_seen_wherever_they_go(dataset, tmp_path):
+    """A run from copied weights of a run from weights of a run knows both of these sets."""
+    others = write_set(tmp_path / "others", {"train": 3, "val": 1})
+    third = write_set(tmp_path / "third", {"train": 3, "val": 1}, empty=())
+    first = write_detector(tmp_path / "start.pt")
+    told = []
+    for name, each in (("a", dataset), ("b", others), ("c", third)):
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copyfile(each.folder / "manifest.jsonl", folder / runs.DATASET)
+        fit(each, folder, epochs=1, weights=str(first))
+        told.append([each.sha256 for each in lineage.ancestors(folder)])
+        first = shutil.copyfile(folder / WEIGHTS, tmp_path / f"elsewhere-{name}.pt")
+        shutil.rmtree(folder)
+    assert told == [[], [dataset.sha256], [others.sha256, dataset.sha256]]
+    assert ultra.load_detector(first).names == {0: "blue", 1: "red"}
+
+
+def test_weights_that_say_nonsense_of_what_they_have_seen_are_refused(dataset, tmp_path):
+    import torch
+
+    file = write_detector(tmp_path / "start.pt")
+    content = torch.load(file, weights_only=False)
+    torch.save({**content, "vqc_seen": torch.arange(9, dtype=torch.uint8)}, file)
+    said = refused(dataset, tmp_path / "run", weights=str(file))
+    assert said.startswith("--weights: what it says of the pictures that trained it does not read")
+
+
+def test_weights_that_say_nothing_are_known_by_the_run_they_lie_in(dataset, tmp_path):
+    run = tmp_path / "run"
+    (run / "ultralytics" / "weights").mkdir(parents=True)
+    weights = write_detector(run / "ultralytics" / "weights" / "last.pt")
+    assert seen_by(weights) is None
+    (run / runs.ASKED).touch()
+    shutil.copyfile(dataset.folder / "manifest.jsonl", run / runs.DATASET)
+    assert seen_by(weights) == lineage.seen(run)
 
 
 def test_a_last_batch_of_one_is_explained(dataset, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,15 +11,26 @@ import pytest
 from made_runs import CLASSES, make_run
 
 from vqc.errors import InputError
+from vqc.runs import Run
 from vqc.tasks.contract import Picture
-from vqc.tasks.detect.predict import _Tracker, predict
+from vqc.tasks.detect.predict import TRACKER, _Tracker, predict
 
 CPU = {"device": "cpu"}
 
 
+def name_classes(run: Run) -> Run:
+    """The run's classes in its weights, as a training writes them."""
+    import torch
+
+    saved = torch.load(run.weights, weights_only=False)
+    saved["model"].names = dict(enumerate(run.classes))
+    torch.save(saved, run.weights)
+    return run
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "m")
+    return name_classes(make_run(tmp_path_factory.mktemp("runs") / "m"))
 
 
 def picture(seed, width=64, height=48, track=None):
@@ -83,15 +95,32 @@ def test_all_that_does_not_fit_is_told_at_once(run):
     assert "conf: expected" in message and "iou: expected" in message and "colour: there" in message
 
 
-def test_a_device_that_is_not_there(run):
-    with pytest.raises(InputError, match="--device 97: cannot be used here") as caught:
-        predict(run, [], {"device": "97"})
+@pytest.mark.parametrize("device", ["97", "gpu", "intel", "tpu", "vulkan"])
+def test_a_device_that_is_not_there(run, device):
+    with pytest.raises(InputError, match=f"^--device {device}: .*vqc doctor") as caught:
+        predict(run, [], {"device": device})
     assert "\n" not in str(caught.value)
 
 
-def test_weights_of_another_run_are_refused(run):
+def test_only_the_device_is_blamed_on_the_device(run, monkeypatch):
+    """What fails for another reason is not told as a mistake in --device."""
+    from vqc import ultra
+
+    ultra.prepare()
+    from ultralytics.models.yolo.detect import DetectionPredictor
+
+    def broken(*_, **__):
+        raise RuntimeError("the layers do not fit")
+
+    monkeypatch.setattr(DetectionPredictor, "setup_model", broken)
+    with pytest.raises(RuntimeError, match="the layers do not fit"):
+        predict(run, [], CPU)
+
+
+@pytest.mark.parametrize("classes", [("bolt", "nut", "washer"), ("nut", "bolt"), ("bolt", "Nut")])
+def test_weights_of_another_run_are_refused(run, classes):
     with pytest.raises(InputError, match="belongs to another run"):
-        predict(replace(run, classes=("bolt", "nut", "washer")), [], CPU)
+        predict(replace(run, classes=classes), [], CPU)
 
 
 # Following objects ------------------------------------------------------------------------
@@ -118,6 +147,29 @@ def test_objects_keep_their_numbers_and_another_video_begins_anew():
     assert ids == [[1, 2]] * 30
     other = tracker.ids(picture(0, track="b.mp4"), boxes_at(0))
     assert other == [1, 2]
+
+
+def test_a_tracker_of_the_working_folder_is_not_taken(tmp_path, monkeypatch):
+    from vqc import ultra
+
+    ultra.prepare()
+    import ultralytics
+    from ultralytics.trackers.utils import reid
+
+    own = Path(ultralytics.__file__).parent / "cfg" / "trackers" / TRACKER
+    planted = own.read_text().replace("with_reid: False", "with_reid: True")
+    planted = planted.replace("model: auto", "model: planted.pt")
+    planted = planted.replace("track_buffer: 30", "track_buffer: 1")
+    (tmp_path / TRACKER).write_text(planted)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reid, "ReID", lambda *_, **__: pytest.fail("a planted file is opened"))
+    tracker = _Tracker(0.25)
+    shown = picture(0, track="a.mp4")
+    empty = SimpleNamespace(boxes=boxes_at(0).boxes[:0], bgr=boxes_at(0).bgr)
+    assert tracker.ids(shown, boxes_at(0)) == [1, 2]
+    for _ in range(5):  # a track lives longer than the planted file says
+        assert tracker.ids(shown, empty) == []
+    assert tracker.ids(shown, boxes_at(0)) == [1, 2]
 
 
 def test_only_frames_of_videos_are_followed(run):

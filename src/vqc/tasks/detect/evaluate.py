@@ -71,14 +71,13 @@ def evaluate(run: Run, dataset: Dataset, split: str, device: str = "") -> Evalua
 
 def _network(run: Run, classes: tuple[str, ...]) -> Any:
     """The run's network, its classes called by their numbers: Ultralytics rewrites some names."""
-    network: Any = ultra.load_detector(run.weights)
-    known = tuple(map(str, network.names.values()))
-    if known != run.classes or known != classes:
+    network: Any = ultra.load_trained(run.weights, run.classes)
+    if run.classes != classes:
         raise InputError(
-            f"{run.weights} knows the classes {', '.join(known)}; expected "
-            f"{', '.join(run.classes)}, in this order, as in the run's result and in the set"
+            f"{run.folder} knows the classes {', '.join(run.classes)}, the set has "
+            f"{', '.join(classes)}; expected the same in the same order"
         )
-    network.names = {number: str(number) for number in range(len(known))}
+    network.names = {number: str(number) for number in range(len(classes))}
     return network
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ TRACKER = "botsort.yaml"
 FAINT = 0.1
 """Boxes from this score on keep a track alive; they are not reported below `conf`."""
 GPU_BATCH = 8
+_FOR_EXPORTS = ("intel", "tpu", "vulkan")
 
 
 def _about(text: str, **limits: float) -> dict[str, Any]:
@@ -56,7 +58,8 @@ def predict(
 
     The network is loaded here; pictures are asked for only as answers are. settings: the
     fields of `PredictConfig`. Pictures of one size that come after each other may share a
-    batch, which changes no box. Raises InputError for settings or weights that do not fit.
+    batch, which changes no box. Raises InputError for settings or weights that do not fit, and
+    for a device that is not there.
     """
     config = PredictConfig(**parse(PredictConfig, settings))
     if config.imgsz is None:
@@ -128,17 +131,23 @@ class _Found:
     bgr: ByteArray
 
 
+def _require_for_networks(device: str) -> None:
+    """Ultralytics lets some devices pass that only models of other formats can use."""
+    ultra.require_device(device)
+    if device.startswith(_FOR_EXPORTS):
+        raise InputError(
+            f"--device {device}: runs exported models only; expected cpu or a GPU; "
+            "vqc doctor lists the GPUs"
+        )
+
+
 class _Detector:
     """The network of a run on its device."""
 
     def __init__(self, run: Run, config: PredictConfig) -> None:
         folder = ultra.prepare()
-        network: Any = ultra.load_detector(run.weights)
-        if len(network.names) != len(run.classes):
-            raise InputError(
-                f"{run.weights} knows {len(network.names)} classes, but {run.folder} has "
-                f"{len(run.classes)} ({', '.join(run.classes)}): the file belongs to another run"
-            )
+        _require_for_networks(config.device)
+        network = ultra.load_trained(run.weights, run.classes)
         from ultralytics.models.yolo.detect import DetectionPredictor
 
         self.classes = run.classes
@@ -149,13 +158,7 @@ class _Detector:
             "project": str(folder),
         }  # fmt: skip
         self._predictor = DetectionPredictor(overrides=options)
-        try:
-            self._predictor.setup_model(network, verbose=False)
-        except (ValueError, RuntimeError, AssertionError) as error:
-            said = next(filter(None, str(error).splitlines()), type(error).__name__)
-            raise InputError(
-                f"--device {config.device}: cannot be used here: {said}; vqc doctor lists the GPUs"
-            ) from None
+        self._predictor.setup_model(network, verbose=False)
         self.is_cpu = self._predictor.device.type == "cpu"
 
     def find(self, rgbs: list[ByteArray]) -> list[_Found]:
@@ -172,11 +175,14 @@ class _Tracker:
     """Follows boxes from frame to frame; another track of pictures begins anew."""
 
     def __init__(self, conf: float) -> None:
+        import ultralytics
         from ultralytics.trackers.bot_sort import BOTSORT
         from ultralytics.utils import YAML, IterableSimpleNamespace
-        from ultralytics.utils.checks import check_yaml
 
-        options = YAML.load(check_yaml(TRACKER))
+        # By its path: a file of that name in the working folder would be taken before the
+        # package's, and its network for re-identification be opened without checking it.
+        package = Path(ultralytics.__file__).parent
+        options = YAML.load(package / "cfg" / "trackers" / TRACKER) | {"with_reid": False}
         options |= {"track_high_thresh": conf, "new_track_thresh": conf, "device": "cpu"}
         options |= {"track_low_thresh": min(conf, FAINT)}
         self._tracker = BOTSORT(args=IterableSimpleNamespace(**options))

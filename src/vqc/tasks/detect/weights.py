@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from vqc.errors import InputError
+from vqc.runs import ASKED, DATASET
 
 FOLDER = Path("weights")
 VARIABLE = "VQC_WEIGHTS"
+SEEN = "vqc_seen"
+"""The field of a .pt file with what trained it, as a tensor of bytes."""
 _ADDRESS = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
 _HEADS = ("Detect", "v10Detect")
 _SIZED = re.compile(r"(yolov?[0-9]+)([nslmx])(-.+)?")
@@ -116,6 +119,25 @@ def sha256_of(name: str) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def seen_by(file: Path) -> bytes | None:
+    """What trained a file of weights, as `vqc.lineage.seen` packs it; None where nobody knows.
+
+    The weights of a run say it themselves. Those that do not, such as what an interrupted
+    training has saved, are known by the folder of the run that they lie in.
+    """
+    import torch
+
+    from vqc import lineage, ultra
+
+    kept = ultra.load_file(file).get(SEEN)
+    if isinstance(kept, torch.Tensor) and kept.dtype == torch.uint8:
+        return bytes(kept.numpy())
+    for folder in file.resolve().parents[:3]:
+        if (folder / ASKED).is_file() and (folder / DATASET).is_file():
+            return lineage.seen(folder)
+    return None
 
 
 @cache
