@@ -28,6 +28,8 @@ _SWITCHES = {
     "YOLO_VERBOSE": "false",
     "ULTRALYTICS_SAFE_LOAD": "true",
 }
+_FOR_EXPORTS = ("intel", "tpu", "vulkan")
+"""Devices that Ultralytics lets pass, though no network runs there."""
 _FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
 """Ultralytics would fetch these; any font does."""
 
@@ -67,6 +69,11 @@ def prepare() -> Path:
 
 def require_device(device: str) -> None:
     """InputError where this machine has no such device; "" is a GPU if there is one."""
+    if device.startswith(_FOR_EXPORTS):
+        raise InputError(
+            f"--device {device}: runs exported models only; expected cpu or a GPU; "
+            "vqc doctor lists the GPUs"
+        )
     prepare()
     from ultralytics.utils.torch_utils import select_device
 

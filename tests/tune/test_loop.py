@@ -105,7 +105,7 @@ def test_every_trial_sees_equally_much_and_has_one_val(project):
         assert {f.session for f in manifest.frames if f.split == "val"} == {"attic"}
         assert "hall" not in {f.session for f in manifest.frames if f.split != "test"}
     assert "22 pictures an epoch, 2 epochs, so every trial sees 44" in book.constant[0]
-    assert book.constant[1] == "val: 12 pictures of attic"
+    assert book.constant[1] == "val: 12 pictures of attic (not an honest score: val split)"
     # sets of trials are no sources of other mixes
     assert mix.find_sets()[0] == [Path("renders/magnets"), Path("datasets/photos")]
 

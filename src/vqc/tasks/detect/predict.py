@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from vqc import ultra
-from vqc.errors import InputError
 from vqc.runs import Run
 from vqc.tasks.contract import Picture
 from vqc.tasks.detect.answers import Detections
@@ -26,7 +25,6 @@ TRACKER = "botsort.yaml"
 FAINT = 0.1
 """Boxes from this score on keep a track alive; they are not reported below `conf`."""
 GPU_BATCH = 8
-_FOR_EXPORTS = ("intel", "tpu", "vulkan")
 
 
 def _about(text: str, **limits: float) -> dict[str, Any]:
@@ -131,22 +129,12 @@ class _Found:
     bgr: ByteArray
 
 
-def _require_for_networks(device: str) -> None:
-    """Ultralytics lets some devices pass that only models of other formats can use."""
-    ultra.require_device(device)
-    if device.startswith(_FOR_EXPORTS):
-        raise InputError(
-            f"--device {device}: runs exported models only; expected cpu or a GPU; "
-            "vqc doctor lists the GPUs"
-        )
-
-
 class _Detector:
     """The network of a run on its device."""
 
     def __init__(self, run: Run, config: PredictConfig) -> None:
         folder = ultra.prepare()
-        _require_for_networks(config.device)
+        ultra.require_device(config.device)
         network = ultra.load_trained(run.weights, run.classes)
         from ultralytics.models.yolo.detect import DetectionPredictor
 
