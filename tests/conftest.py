@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from commands import REAL, run_vqc
 
 # Triton, which torch loads on occasion, and Mesa's software OpenGL each bring an LLVM of their
 # own; in one process, as here where every test may run in any worker, the two crash. Nothing
 # tested here needs Triton.
 sys.modules["triton"] = None  # type: ignore[assignment]
-
-ROOT = Path(__file__).parent.parent
-REAL = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,23 +50,6 @@ pair.export({str(folder / "pair.step")!r})
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     return folder
-
-
-def run_vqc(*arguments, cwd, check=None, **options):
-    """The command as its user runs it."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from vqc.cli import main; main()", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "160"},
-        timeout=300,
-        **options,
-    )
-    if check is not None:
-        assert done.returncode == check, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def digest(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def reference(steps, tmp_path_factory):
     """Bytes of the undisturbed set that the interrupted ones must equal."""
-    from conftest import run_vqc
+    from commands import run_vqc
 
     folder = tmp_path_factory.mktemp("reference")
     run_vqc("render", *asked(steps), "--jobs", 1, cwd=folder, check=0)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import REAL
+from commands import REAL
 from outside import faults, source
 
 from vqc.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import REAL
+from commands import REAL
 from sources import every_fault, sound, source
 
 from vqc.errors import InputError

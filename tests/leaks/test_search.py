@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import sets
-from conftest import REAL
+from commands import REAL
 from PIL import Image
 
 from vqc import leaks
