@@ -394,7 +394,7 @@ def test_tar_headers_that_lead_backwards_or_never_end(attempt):
         (b"\x28\xb5\x2f\xfd rest", True),
         (b"7z\xbc\xaf\x27\x1c rest", True),
         (b"Rar!\x1a\x07\x01", True),
-        (gzip.compress(b"no tar but a table that is packed" * 40), False),
+        (gzip.compress(b"no tar but a table that is packed" * 40, mtime=0), False),
         (b"\xff\xd8\xff\xe0" + bytes(2000), False),
         (b"", False),
         (bytes(10240), False),
