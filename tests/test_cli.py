@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from vqc.cli import app
+from vqc.cli import app, show
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = sorted(typer.main.get_command(app).commands)
@@ -97,3 +97,8 @@ def test_modules_import_one_way():
             named += [name for name in rooms if name != "__version__"]
         for name in named:
             assert order.index(name) <= order.index(room), f"{room} imports {name}"
+
+
+def test_a_command_to_go_on_with_can_be_typed(capsys):
+    show.then("vqc", "inspect", Path("datasets/my größter mix"), why="or another")
+    assert capsys.readouterr().out == "next: vqc inspect 'datasets/my größter mix'  # or another\n"

@@ -332,4 +332,4 @@ def _print(made: Grid, book: Book) -> None:
     for line in telling.result_lines(book):
         typer.echo(line)
     typer.echo(f"{made.folder}: grid.json, grid.csv and pictures")
-    typer.echo(f"next: vqc report {made.folder}")
+    show.then("vqc", "report", made.folder)

@@ -141,9 +141,10 @@ def mix(
     else:
         rate = f"{summary.frames:,} frames as {summary.placed} in {summary.seconds:.1f} s"
         typer.echo(f"{summary.folder}: {rate}")
-    typer.echo(f"next: vqc inspect {summary.folder}")
+    show.then("vqc", "inspect", summary.folder)
     if (plan.split > 0).any():
-        typer.echo(f"      vqc leaks {summary.folder} (looks at pixels; mix compares hashes)")
+        why = "looks at pixels; mix compares hashes"
+        show.then("vqc", "leaks", summary.folder, why=why, first=False)
 
 
 def _print_sets(pool: Pool) -> None:

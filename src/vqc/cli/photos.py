@@ -179,7 +179,7 @@ def _say_result(result: Result) -> None:
     }
     typer.echo(ends[result.state])
     if result.state in ("new", "extended", "unchanged"):
-        typer.echo(f"next: vqc inspect {result.folder}")
+        show.then("vqc", "inspect", result.folder)
 
 
 def _split(frame: Frame) -> str:

@@ -191,7 +191,7 @@ def _say(result: Result) -> None:
     if result.as_set is not None:
         folder, frames = result.as_set
         typer.echo(f"{folder}: {frames:,} pictures with labels that nobody has checked")
-        typer.echo(f"next: vqc export {folder} --format cvat (or labelstudio)")
+        show.then("vqc", "export", folder, "--format", "cvat", why="or labelstudio")
     typer.echo(f"{result.folder}")
 
 

@@ -202,4 +202,4 @@ def _say_summary(recipe: RenderRecipe, summary: Summary, json: bool) -> None:
     typer.echo(f"{made}, {summary.found:,} were there; every label proven against the geometry")
     if record["subpixel"]:
         typer.echo(f"{record['subpixel']:,} frames show matter thinner than a pixel (subpixel)")
-    typer.echo(f"next: vqc inspect {summary.folder}")
+    show.then("vqc", "inspect", summary.folder)

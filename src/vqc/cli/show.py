@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -32,6 +33,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         grid.add_row(*(f"{v:,}" if isinstance(v, int | float) else str(v) for v in row))
     width = None if os.isatty(1) else 160
     Console(width=width, highlight=False, markup=False, emoji=False).print(grid)
+
+
+def then(*words: object, why: str = "", first: bool = True) -> None:
+    """A command to go on with, as a shell takes it. first: of several, one below the other."""
+    line = shlex.join(map(str, words)) + (f"  # {why}" if why else "")
+    typer.echo(f"{'next: ' if first else '      '}{line}")
 
 
 def as_json(record: Any) -> None:

@@ -148,4 +148,4 @@ def _print(trained: Trained) -> None:
         typer.echo(f"weights of epoch {run.best_epoch}, the best on {run.chosen_on}: {run.weights}")
         found = ", ".join(f"{key} {value:.3f}" for key, value in run.metrics.items())
         typer.echo(f"on {run.chosen_on}, which chose the epoch (not an honest score): {found}")
-    typer.echo(f"next: vqc eval {run.folder}")
+    show.then("vqc", "eval", run.folder)

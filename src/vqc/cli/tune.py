@@ -189,4 +189,4 @@ def _print(book: Book) -> None:
         for line in book.commands():
             typer.echo(f"  {line}")
         if made.has_test:
-            typer.echo(f"next: vqc eval {book.run_of(best)}")
+            show.then("vqc", "eval", book.run_of(best))
