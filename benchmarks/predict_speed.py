@@ -1,13 +1,13 @@
 """`vqc predict` beside Ultralytics' own `YOLO.predict`, in one process, in turns.
 
     python benchmarks/predict_speed.py [--images 60] [--size 640x480] [--imgsz 320,640]
-                                       [--weights best.pt]
+                                       [--weights best.pt] [--save]
 
-A folder of JPEG pictures and an H.264 video of them, at each --imgsz. Ultralytics only
-predicts; vqc also draws, encodes and writes everything. Pictures are drawn here, and so are the
-weights (YOLOv8n that was never trained), unless a file is given, which is then trusted. What
-counts is the time of the whole, start-up and the first pictures left out; the overhead is the
-median over the rounds of vqc's time by Ultralytics' of the same round.
+A folder of JPEG pictures and an H.264 video of them, at each --imgsz. vqc draws, encodes and
+writes everything; Ultralytics only predicts, or draws and writes too with --save. Pictures are
+drawn here, and so are the weights (YOLOv8n that was never trained), unless a file is given, which
+is then trusted. What counts is the time of the whole, start-up and the first pictures left out;
+the overhead is the median over the rounds of vqc's time by Ultralytics' of the same round.
 """
 
 from __future__ import annotations
@@ -84,11 +84,14 @@ def make_run(folder: Path, weights: Path | None) -> Path:
     return folder
 
 
-def bare(model: object, source: Path, imgsz: int, conf: float) -> tuple[float, float, int]:
+def bare(
+    model: object, source: Path, imgsz: int, conf: float, out: Path | None
+) -> tuple[float, float, int]:
     """ms of wall time and of CPU time a picture after the warm-up, and objects found."""
     found, marks = 0, []
+    saving = {"save": True, "project": str(out), "exist_ok": True} if out else {}
     for result in model.predict(  # type: ignore[attr-defined]
-        source, stream=True, imgsz=imgsz, conf=conf, device="cpu", verbose=False
+        source, stream=True, imgsz=imgsz, conf=conf, device="cpu", verbose=False, **saving
     ):
         found += len(result.boxes)
         marks.append((time.perf_counter(), time.process_time()))
@@ -108,14 +111,16 @@ def ours(run: Path, source: Path, imgsz: int, conf: float) -> tuple[float, float
     return wall / count * 1e3, cpu / count * 1e3, sum(result.objects.values())
 
 
-def compared(run: Path, source: Path, imgsz: int, conf: float, rounds: int) -> dict[str, object]:
+def compared(
+    run: Path, source: Path, imgsz: int, conf: float, rounds: int, out: Path | None
+) -> dict[str, object]:
     """Both in turns. A model of its own each time, as vqc loads one: neither has an advantage."""
     from ultralytics import YOLO
 
     rows = []
     for turn in range(rounds):
         pair = [
-            lambda: bare(YOLO(run / "best.pt"), source, imgsz, conf),
+            lambda: bare(YOLO(run / "best.pt"), source, imgsz, conf, out),
             lambda: ours(run, source, imgsz, conf),
         ]
         order = (0, 1) if turn % 2 == 0 else (1, 0)
@@ -146,6 +151,7 @@ def main() -> None:
     parser.add_argument("--conf", type=float, default=0.25)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--save", action="store_true")
     asked = parser.parse_args()
     width, height = map(int, asked.size.split("x"))
     ultra.prepare()
@@ -156,9 +162,9 @@ def main() -> None:
         run = make_run(root / "runs" / "m", asked.weights)
         for imgsz in map(int, asked.imgsz.split(",")):
             for source in sources:
-                print(
-                    json.dumps(compared(run, source, imgsz, asked.conf, asked.rounds)), flush=True
-                )
+                out = root / "theirs" if asked.save else None
+                found = compared(run, source, imgsz, asked.conf, asked.rounds, out)
+                print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ class Mp4:
         context = self._stream.codec_context
         context.time_base = Fraction(1, TICKS)
         context.options = {
-            "preset": "veryfast",
+            "preset": "ultrafast",
             "crf": _QUALITY,
             "bf": "0",  # frames in the order of their times, so that each lasts until the next
             "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709",
