@@ -1,7 +1,8 @@
 """One `vqc predict` from beginning to end.
 
-Pictures are read ahead on one thread and drawn, encoded and written on another; the model has
-the main thread. Its time is what the task's iterator takes, less what it waits for pictures.
+Pictures are read ahead on one thread and, where a GPU computes, drawn, encoded and written on
+another; the model has the main thread. Its time is what the task's iterator takes, less what it
+waits for pictures.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -181,12 +183,20 @@ def _go(
         behind.put(answer)
         feed.watch.answered()
         if feed.watch.count == 1:  # by now everything was imported
-            behind.start()
             feed.ahead.start()
+            if _has_gpu():
+                behind.start()
         yield feed.watch.count
     if not feed.watch.count and not feed.ahead.is_stopped:
         sink.begin(asked)
     behind.finish()
+
+
+def _has_gpu() -> bool:
+    """Whether a GPU computes here. A network on the CPU uses every core, and a thread that writes
+    beside it costs a fifth of the speed (benchmarks/predict_speed.py, two cores)."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_initialized())
 
 
 class _Feed:
