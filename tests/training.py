@@ -153,8 +153,9 @@ class Host:
         return self._ask({"wait": pid})
 
     def said(self, pid: int | None = None, what: str | None = None) -> list[dict[str, Any]]:
-        """What the children noted, in order."""
-        rows = [json.loads(line) for line in self.log.read_text().splitlines()]
+        """What the children noted, in order; a line that is still being written is left out."""
+        whole = self.log.read_text().rpartition("\n")[0]
+        rows = [json.loads(line) for line in whole.splitlines()]
         return [
             row for row in rows if pid in (None, row["pid"]) and what in (None, row["what"])
         ]  # fmt: skip
