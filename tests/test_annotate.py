@@ -135,7 +135,7 @@ def test_more_of_a_part_showing_than_there_is_of_it_is_found():
     view = shapes.view(scene, 30, 20)
     renderer = Renderer(scene, 320, 240)
     layers = renderer.layers(view)
-    wrong = dataclasses.replace(layers, visible_px=(layers.visible_px[0] + 1,))
+    wrong = dataclasses.replace(layers, visible_px=(layers.visible_px[0] + 2,))
     with pytest.raises(LabelError, match="alone it covers only"):
         annotate(scene, view, wrong, renderer)
     renderer.close()

@@ -54,7 +54,8 @@ def annotate(
         outline = redraw.outline_px(view, number)
         amodal = box_of_points(outline)
         thin = prove(alone, outline, redraw, view, number)
-        if visible_px > alone.area_px:
+        # Another crop of the frame rounds otherwise: a sample on an edge may fall to either side.
+        if visible_px > alone.area_px + TOLERANCE_PX:
             raise LabelError(
                 f"instance {number} ({instance.part_name or instance.class_name}): "
                 f"{visible_px:g} px of it show, but alone it covers only {alone.area_px:g} px"
@@ -68,7 +69,7 @@ def annotate(
                 instance=number,
                 box_xyxy=box,
                 amodal_box_xyxy=tuple(round(v, 3) for v in amodal),  # type: ignore[arg-type]
-                visibility=round(visible_px / alone.area_px, 6) if box else 0.0,
+                visibility=round(min(visible_px / alone.area_px, 1.0), 6) if box else 0.0,
                 truncated=amodal[0] < 0 or amodal[1] < 0 or amodal[2] > width or amodal[3] > height,
                 mask=rle.encode(layers.instance_id == number) if masks and box else None,
                 pose=tuple(round(v, 9) + 0.0 for v in (camera @ instance.pose).ravel().tolist()),

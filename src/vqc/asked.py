@@ -12,10 +12,14 @@ from typing import Any, get_args, get_type_hints
 from vqc.cad import MeshSettings, find_step_files
 from vqc.contract import SET_NAME, is_set_name, is_text
 from vqc.errors import InputError
-from vqc.recipe import Picture, RenderRecipe, Source, ViewBlock
+from vqc.look.assets import find_pictures
+from vqc.look.reading import read_look
+from vqc.recipe import Asset, LookBlock, Picture, RenderRecipe, Source, ViewBlock
 from vqc.scene import LabelRules
 from vqc.views import FULL_RANGES, default_axes, parse_axis
 
+PLAIN = "plain"
+DEFAULT_COUNT = 500
 AXES = ("azimuth", "elevation", "tilt")
 MESH_ERROR_PX = 0.25
 DEFAULT_STEP_DEG = 15.0
@@ -27,12 +31,19 @@ class Request:
 
     axes: azimuth, elevation and tilt. picture: the fields of `Picture`, but `size` as
     WIDTHxHEIGHT and `background` as a colour's name; what is left out has its default.
+    look: "plain", the name of a look or a file; the five after it go with a look alone.
+    backgrounds: pictures, folders of them, or sets. distractors: STEP files or folders of them.
     """
 
     step: tuple[Path, ...]
     step_deg: float | None = None
     axes: tuple[str | None, str | None, str | None] = (None, None, None)
     views: int | None = None
+    look: str = PLAIN
+    count: int | None = None
+    backgrounds: tuple[Path, ...] = ()
+    distractors: tuple[Path, ...] = ()
+    environment: Path | None = None
     name: str | None = None
     picture: Mapping[str, Any] = field(default_factory=dict)
     label_by: str = "file"
@@ -56,8 +67,11 @@ def resolve(request: Request) -> tuple[RenderRecipe, dict[str, Path]]:
             faults.append(str(error))
             return None
 
+    is_plain = request.look == PLAIN
+    attempt(_require_fitting, request, is_plain)
     picture = attempt(_picture, request.picture)
-    block = attempt(_view_block, request)
+    block = attempt(_view_block, request) if is_plain else None
+    look: Any = (None, {}) if is_plain else attempt(_look_block, request)
     rules = attempt(_pairs, request.classes)
     labels = attempt(_labels, request, rules or {})
     files = attempt(find_step_files, list(request.step))
@@ -67,10 +81,72 @@ def resolve(request: Request) -> tuple[RenderRecipe, dict[str, Path]]:
     name: Any = sources and attempt(_set_name, request, sources)
     if faults:
         raise InputError("\n".join(dict.fromkeys(faults)))
+    views = () if block is None else (block,)
     recipe = RenderRecipe(
-        name, request.seed, picture, labels, mesh, tuple(s for s, _ in sources), (block,)
+        name, request.seed, picture, labels, mesh, tuple(s for s, _ in sources), views, look[0]
     )
-    return recipe, {source.key: path for source, path in sources}
+    return recipe, {source.key: path for source, path in sources} | look[1]
+
+
+_OF_A_LOOK = ("count", "backgrounds", "distractors", "environment")
+_SET_BY_LOOK = {"fov_deg": "fov", "fill": "fill", "color": "color", "background": "background"}
+
+
+def _require_fitting(request: Request, is_plain: bool) -> None:
+    """Options of sweeps and of looks do not go together."""
+    if is_plain:
+        given = [f"--{name}" for name in _OF_A_LOOK if getattr(request, name)]
+        if given:
+            raise InputError(
+                f"{', '.join(given)}: only with --look, such as --look bench; plain views have "
+                "nothing to draw from"
+            )
+        return
+    given = [f"--{name}" for name, axis in zip(AXES, request.axes, strict=True) if axis]
+    given += ["--step-deg"] * (request.step_deg is not None)
+    given += ["--views"] * (request.views is not None)
+    given += [f"--{option}" for key, option in _SET_BY_LOOK.items() if key in request.picture]
+    given += [f"--{name}" for name in ("depth", "normals") if request.picture.get(name)]
+    if given:
+        raise InputError(
+            f"{', '.join(given)}: not with --look, whose file draws views, backgrounds and "
+            "colours; say --count for the number of frames, and change a copy of the look"
+        )
+
+
+def _look_block(request: Request) -> tuple[LookBlock, dict[str, Path]]:
+    """The look with what it draws from, and where that lies, by SHA-256."""
+    look, pictures, steps, light = _each(
+        lambda: read_look(request.look),
+        lambda: find_pictures(request.backgrounds),
+        lambda: find_step_files(list(request.distractors)) if request.distractors else [],
+        lambda: [] if request.environment is None else find_pictures([request.environment]),
+    )
+    groups = [{_sha256(path): path for path in paths} for paths in (pictures, steps, light)]
+    backgrounds, distractors, environment = (
+        tuple(Asset(found[sha256].name, sha256) for sha256 in sorted(found)) for found in groups
+    )
+    count = DEFAULT_COUNT if request.count is None else request.count
+    block = LookBlock(look, count, backgrounds, distractors, *environment)
+    return block, {sha256: path for found in groups for sha256, path in found.items()}
+
+
+def _each(*calls: Callable[[], Any]) -> list[Any]:
+    """All results. Raises InputError with the faults of all calls."""
+    results, faults = [], []
+    for call in calls:
+        try:
+            results.append(call())
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        raise InputError("\n".join(faults))
+    return results
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _picture(options: Mapping[str, Any]) -> Picture:
@@ -149,8 +225,7 @@ def _sources(files: list[Path], rules: Mapping[str, str]) -> list[tuple[Source, 
     for path in files:
         rule = str(path) if str(path) in rules else path.stem
         used.add(rule)
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = _sha256(path)
         key = _file_name(path.stem)
         if stems[path.stem] > 1 or key == "images":  # Ultralytics looks for that word in paths
             key = f"{key}-{sha256[:4]}"

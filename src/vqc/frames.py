@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from vqc import sensor
 from vqc.annotate import annotate
 from vqc.cad import read_step
 from vqc.errors import InputError, LabelError, OutputError
@@ -27,7 +29,18 @@ from vqc.phash import phash
 from vqc.recipe import RenderRecipe, Source
 from vqc.render import Renderer
 from vqc.scene import LabelledScene, build_scene
-from vqc.types import Assembly, ByteArray, CameraPose, Frame, Intrinsics, Layers, Scene, View
+from vqc.studio import Format, Studio, read_environment
+from vqc.types import (
+    Annotation,
+    Assembly,
+    ByteArray,
+    CameraPose,
+    Frame,
+    Intrinsics,
+    Layers,
+    Scene,
+    View,
+)
 from vqc.views import Angles
 
 SCRATCH = ".partial"
@@ -38,7 +51,8 @@ JPEG_QUALITY = 95
 class Plan:
     """What every worker of a job knows; picklable.
 
-    paths: where each source's STEP file lies on this machine, by source key.
+    paths: where each source's STEP file lies on this machine, by source key, and each asset of a
+        look, by its SHA-256.
     threads: how many threads software OpenGL may use in each worker.
     """
 
@@ -51,11 +65,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One frame to make: which source, which view."""
+    """One frame to make: which source, which view; a look draws its views itself."""
 
     source: int
     index: int
-    angles: Angles
+    angles: Angles | None = None
 
 
 def image_path(source: Source, index: int, suffix: str) -> str:
@@ -94,8 +108,19 @@ def read_source(recipe: RenderRecipe, source: Source, path: Path) -> Assembly:
     return assembly
 
 
-class FrameMaker:
-    """Makes frames of one plan, one after another; keeps the last source's window open."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A frame before its files are written. encoded: the bytes of the picture's file."""
+
+    rgb: ByteArray
+    encoded: bytes
+    objects: tuple[Annotation, ...]
+    view: View
+    layers: Layers | None = None
+
+
+class Maker(ABC):
+    """Makes frames of one plan, one after another."""
 
     def __init__(self, plan: Plan) -> None:
         import cv2
@@ -103,60 +128,34 @@ class FrameMaker:
         os.environ.setdefault("LP_NUM_THREADS", str(plan.threads))  # read when OpenGL starts
         cv2.setNumThreads(1)
         self._plan = plan
-        self._intrinsics = intrinsics_of(plan.recipe)
-        self._source: int | None = None
-        self._renderer: Renderer
-        self._scene: Scene
 
     def __call__(self, job: Job) -> str:
         """Write the frame's files and return its line of the manifest."""
-        if job.source != self._source:
-            self._open(job.source)
         source, picture = self._plan.recipe.sources[job.source], self._plan.recipe.picture
         image = image_path(source, job.index, picture.format)
-        view = self._view(job)
-        layers = self._renderer.layers(view, picture.depth, picture.normals)
-        try:
-            objects = annotate(self._scene, view, layers, self._renderer, picture.masks)
-        except LabelError as error:
-            raise LabelError(f"{image} ({_angles_text(job.angles)}): {error}") from None
-        encoded = _encode(layers.rgb, picture.format)
-        self._write(image, encoded)
+        shown = self._show(job, image)
+        self._write(image, shown.encoded)
         frame = Frame(
             image=image,
-            sha256=hashlib.sha256(encoded).hexdigest(),
-            phash=phash(layers.rgb),
+            sha256=hashlib.sha256(shown.encoded).hexdigest(),
+            phash=phash(shown.rgb),
             width=picture.width,
             height=picture.height,
             source="cad",
             session=f"{source.key}-{source.sha256[:4]}",
             condition=picture.condition,
             seed=self._plan.recipe.seed,
-            view=_view_record(view),
-            objects=objects,
-            extra=self._write_layers(image, layers, source),
+            view=_view_record(shown.view),
+            objects=shown.objects,
+            extra=self._write_layers(image, shown.layers, source) if shown.layers else {},
         )
-        text = yolo.label_text(objects, self._plan.classes, picture.width, picture.height)
+        text = yolo.label_text(shown.objects, self._plan.classes, picture.width, picture.height)
         self._write(yolo.label_path(image), text.encode())
         return frame_to_json(frame)
 
-    def _open(self, index: int) -> None:
-        if self._source is not None:
-            self._renderer.close()
-        recipe, source = self._plan.recipe, self._plan.recipe.sources[index]
-        assembly = read_source(recipe, source, self._plan.paths[source.key])
-        self._scene = scene_of(recipe, source, assembly).scene
-        size = (recipe.picture.width, recipe.picture.height)
-        self._renderer = Renderer(self._scene, *size, recipe.picture.aa)
-        self._source = index
-
-    def _view(self, job: Job) -> View:
-        distance = distance_for_fill(
-            self._scene.radius_mm, self._plan.recipe.picture.fill, self._intrinsics
-        )
-        x, y, z = self._scene.center_mm.tolist()
-        pose = CameraPose(*job.angles, round(distance, 6), (x, y, z))
-        return View(job.index, pose, self._intrinsics, self._plan.recipe.seed)
+    @abstractmethod
+    def _show(self, job: Job, image: str) -> Shown:
+        """The frame; image: its name, for messages."""
 
     def _write_layers(self, image: str, layers: Layers, source: Source) -> dict[str, Any]:
         """Depth and normals as PNG beside the images; the fields that name them."""
@@ -179,6 +178,94 @@ class FrameMaker:
             replace_file(target, content, scratch=self._plan.folder / SCRATCH)
         except OSError as error:
             raise cannot_write(target, error) from None
+
+
+class FrameMaker(Maker):
+    """Views of one part after another; keeps the last source's window open."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._intrinsics = intrinsics_of(plan.recipe)
+        self._source: int | None = None
+        self._renderer: Renderer
+        self._scene: Scene
+
+    def _show(self, job: Job, image: str) -> Shown:
+        if job.source != self._source:
+            self._open(job.source)
+        picture, view = self._plan.recipe.picture, self._view(job)
+        layers = self._renderer.layers(view, picture.depth, picture.normals)
+        try:
+            objects = annotate(self._scene, view, layers, self._renderer, picture.masks)
+        except LabelError as error:
+            raise LabelError(f"{image} ({_angles_text(view)}): {error}") from None
+        return Shown(layers.rgb, _encode(layers.rgb, picture.format), objects, view, layers)
+
+    def _open(self, index: int) -> None:
+        if self._source is not None:
+            self._renderer.close()
+        recipe, source = self._plan.recipe, self._plan.recipe.sources[index]
+        assembly = read_source(recipe, source, self._plan.paths[source.key])
+        self._scene = scene_of(recipe, source, assembly).scene
+        size = (recipe.picture.width, recipe.picture.height)
+        self._renderer = Renderer(self._scene, *size, recipe.picture.aa)
+        self._source = index
+
+    def _view(self, job: Job) -> View:
+        distance = distance_for_fill(
+            self._scene.radius_mm, self._plan.recipe.picture.fill, self._intrinsics
+        )
+        x, y, z = self._scene.center_mm.tolist()
+        assert job.angles is not None
+        pose = CameraPose(*job.angles, round(distance, 6), (x, y, z))
+        return View(job.index, pose, self._intrinsics, self._plan.recipe.seed)
+
+
+class LookMaker(Maker):
+    """Frames of a look; all parts are there at once."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        assert plan.recipe.look is not None
+        self._look = plan.recipe.look.look
+        self._studio = open_studio(plan)
+
+    def _show(self, job: Job, image: str) -> Shown:
+        shot = self._studio.draw(self._look, job.source, job.index)
+        try:
+            photo = self._studio.take(shot)
+        except LabelError as error:
+            raise LabelError(f"{image} ({_angles_text(shot.view)}): {error}") from None
+        quality, is_jpeg = shot.sensor.jpeg or 100, self._plan.recipe.picture.format == "jpg"
+        encoded = sensor.compress(photo.rgb, quality)
+        rgb = sensor.decompress(encoded)
+        return Shown(rgb, encoded if is_jpeg else _encode(rgb, "png"), photo.objects, shot.view)
+
+
+def open_studio(plan: Plan) -> Studio:
+    """The studio of a plan with a look."""
+    recipe, block = plan.recipe, plan.recipe.look
+    assert block is not None
+    scenes = [
+        scene_of(recipe, source, read_source(recipe, source, plan.paths[source.key])).scene
+        for source in recipe.sources
+    ]
+    others = [
+        scene_of(recipe, Source(a.file, a.file, a.sha256, "other"), assembly).scene
+        for a in block.distractors
+        for assembly in [read_step(plan.paths[a.sha256], recipe.mesh)]
+    ]
+    light = block.environment
+    environment = None if light is None else read_environment(plan.paths[light.sha256])
+    picture = recipe.picture
+    return Studio(
+        scenes,
+        Format(picture.width, picture.height, picture.aa, picture.masks),
+        recipe.seed,
+        others,
+        [plan.paths[a.sha256] for a in block.backgrounds],
+        environment,
+    )
 
 
 def cannot_write(where: Path, error: OSError) -> OutputError:
@@ -209,9 +296,12 @@ def _view_record(view: View) -> dict[str, Any]:
         "tilt_deg": pose.tilt_deg,
         "distance_mm": pose.distance_mm,
         "intrinsics": [k.fx, k.fy, k.cx, k.cy],
-        "distortion": None,
+        "distortion": k.distortion and list(k.distortion),
     }
 
 
-def _angles_text(angles: Angles) -> str:
-    return "azimuth {:g}°, elevation {:g}°, tilt {:g}°".format(*angles)
+def _angles_text(view: View) -> str:
+    pose = view.pose
+    return (
+        f"azimuth {pose.azimuth_deg:g}°, elevation {pose.elevation_deg:g}°, tilt {pose.tilt_deg:g}°"
+    )

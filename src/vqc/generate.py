@@ -17,6 +17,8 @@ from vqc.errors import IncompleteError, InputError
 from vqc.frames import (
     FrameMaker,
     Job,
+    LookMaker,
+    Maker,
     Plan,
     cannot_write,
     image_path,
@@ -26,7 +28,7 @@ from vqc.frames import (
 )
 from vqc.geometry import distance_for_fill
 from vqc.manifest import RECIPE, frame_from_json
-from vqc.recipe import RenderRecipe, grow, read_recipe
+from vqc.recipe import RenderRecipe, grow, read_recipe, subject
 from vqc.scene import require_fits
 from vqc.types import Frame, Manifest, Progress, Scene
 
@@ -150,8 +152,7 @@ def estimate(plan: Plan, workers: int, fresh: bool = False) -> Estimate:
         trial = replace(plan, folder=Path(scratch))
         started = time.monotonic()
         first = None
-        groups = [job.source for job in sample]
-        for outcome in engines.run(partial(FrameMaker, trial), sample, workers, groups):
+        for outcome in engines.run(partial(_maker(trial), trial), sample, workers, _groups(sample)):
             if outcome.failure:
                 raise IncompleteError(f"a trial frame failed: {outcome.failure}")
             first = first or time.monotonic()
@@ -165,12 +166,25 @@ def estimate(plan: Plan, workers: int, fresh: bool = False) -> Estimate:
 
 def _jobs(recipe: RenderRecipe) -> list[tuple[str, Job]]:
     """Every frame of the set: its image path and how to make it, a source after another."""
-    angles = recipe.all_angles()
-    return [
-        (image_path(source, index, recipe.picture.format), Job(number, index, view))
-        for number, source in enumerate(recipe.sources)
-        for index, view in enumerate(angles)
-    ]
+    if recipe.look is not None:
+        jobs = [Job(subject(recipe, index), index) for index in range(recipe.look.count)]
+    else:
+        jobs = [
+            Job(number, index, view)
+            for number in range(len(recipe.sources))
+            for index, view in enumerate(recipe.all_angles())
+        ]
+    suffix = recipe.picture.format
+    return [(image_path(recipe.sources[job.source], job.index, suffix), job) for job in jobs]
+
+
+def _maker(plan: Plan) -> type[Maker]:
+    return FrameMaker if plan.recipe.look is None else LookMaker
+
+
+def _groups(jobs: Sequence[Job]) -> list[int]:
+    """A worker stays with one part of a sweep; in a look all parts are there at once."""
+    return [0 if job.angles is None else job.source for job in jobs]
 
 
 def _work(
@@ -184,7 +198,7 @@ def _work(
     """Run the engine over the missing frames; each line is journalled as it comes."""
     set_aside = []
     count = min(workers, len(missing))
-    outcomes = engines.run(partial(FrameMaker, plan), missing, count, [j.source for j in missing])
+    outcomes = engines.run(partial(_maker(plan), plan), missing, count, _groups(missing))
     journal_path = store.new_journal(plan.folder)
     with (
         journal_path.open("a", encoding="utf-8") as journal,
@@ -213,7 +227,8 @@ def _with_known_keys(
         for s in new.sources
     ]
     moved = {s.key: paths[before.key] for before, s in zip(new.sources, sources, strict=True)}
-    return replace(new, sources=tuple(sources)), moved
+    assets = {} if new.look is None else {a.sha256: paths[a.sha256] for a in new.look.assets}
+    return replace(new, sources=tuple(sources)), {**moved, **assets}
 
 
 def _require_paths(folder: Path, recipe: RenderRecipe, paths: Mapping[str, Path]) -> None:
@@ -240,12 +255,16 @@ def _with_depth_scales(recipe: RenderRecipe, scenes: Mapping[str, Scene]) -> Ren
     return replace(recipe, sources=tuple(sources))
 
 
+def _angles_text(job: Job) -> str:
+    return "(azimuth {:g}, elevation {:g}, tilt {:g})".format(*job.angles) if job.angles else ""
+
+
 def _incomplete(
     folder: Path, recipe: RenderRecipe, set_aside: Iterable[tuple[Job, str]], total: int
 ) -> str:
     lines = [
         f"  {image_path(recipe.sources[job.source], job.index, recipe.picture.format)} "
-        f"(azimuth {job.angles[0]:g}, elevation {job.angles[1]:g}, tilt {job.angles[2]:g}): {why}"
+        f"{_angles_text(job)}: {why}"
         for job, why in set_aside
     ]
     return (

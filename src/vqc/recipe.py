@@ -16,8 +16,10 @@ from typing import Any, Literal
 from vqc.cad import MeshSettings
 from vqc.contract import is_text
 from vqc.errors import InputError, RecipeError
+from vqc.look.reading import look_from_record, look_to_record
+from vqc.look.schema import Look
 from vqc.scene import LabelRules
-from vqc.views import Angles, spread, sweep
+from vqc.views import MAX_VIEWS, Angles, spread, sweep
 
 VERSION = 1
 MAX_SIDE_PX = 16384  # what software OpenGL draws in one piece
@@ -91,8 +93,36 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Asset:
+    """A file that pictures are made with, beside the sources."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookBlock:
+    """A look, what it draws from, and how many frames; assets are sorted by their hashes."""
+
+    look: Look
+    count: int
+    backgrounds: tuple[Asset, ...] = ()
+    distractors: tuple[Asset, ...] = ()
+    environment: Asset | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MAX_VIEWS:
+            raise InputError(f"--count: expected 1 to {MAX_VIEWS:,} frames, got {self.count:,}")
+
+    @property
+    def assets(self) -> tuple[Asset, ...]:
+        last = () if self.environment is None else (self.environment,)
+        return self.backgrounds + self.distractors + last
+
+
+@dataclass(frozen=True, slots=True)
 class RenderRecipe:
-    """Everything asked for, resolved."""
+    """Everything asked for, resolved. A set has views or a look, never both."""
 
     name: str
     seed: int
@@ -101,6 +131,7 @@ class RenderRecipe:
     mesh: MeshSettings
     sources: tuple[Source, ...]
     views: tuple[ViewBlock, ...]
+    look: LookBlock | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -114,7 +145,13 @@ class RenderRecipe:
         """Deterministic text; its SHA-256 is the recipe's."""
         import yaml
 
-        record = {"vqc_recipe": VERSION, "kind": "render", **_plain(dataclasses.asdict(self))}
+        own = _plain(dataclasses.asdict(replace(self, look=None)))
+        del own["look"]
+        record = {"vqc_recipe": VERSION, "kind": "render", **own}
+        if self.look is not None:
+            del record["views"]
+            assets = _plain(dataclasses.asdict(replace(self.look, look=Look())))
+            record["look"] = {**assets, "look": look_to_record(self.look.look)}
         return yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=100)
 
     def sha256(self) -> str:
@@ -147,8 +184,9 @@ def read_recipe(path: Path) -> RenderRecipe:
                     tuple(b["tilt_deg"]),
                     b["spread"],
                 )
-                for b in record["views"]
+                for b in record.get("views", ())
             ),
+            look=_look_block(record["look"], path) if "look" in record else None,
         )
     except (
         *(OSError, ValueError, TypeError, KeyError, AttributeError),
@@ -160,16 +198,38 @@ def read_recipe(path: Path) -> RenderRecipe:
         ) from error
 
 
+def _look_block(record: Mapping[str, Any], path: Path) -> LookBlock:
+    environment = record["environment"]
+    return LookBlock(
+        look_from_record(record["look"], str(path)),
+        record["count"],
+        tuple(Asset(**a) for a in record["backgrounds"]),
+        tuple(Asset(**a) for a in record["distractors"]),
+        None if environment is None else Asset(**environment),
+    )
+
+
+def subject(recipe: RenderRecipe, index: int) -> int:
+    """Which source a frame of a look shows: classes in turn, and in turn the files of a class."""
+    by_class: dict[str, list[int]] = {}
+    for number, source in enumerate(recipe.sources):
+        by_class.setdefault(source.class_name, []).append(number)
+    turn, which = divmod(index, len(by_class))
+    own = list(by_class.values())[which]
+    return own[turn % len(own)]
+
+
 def grow(old: RenderRecipe, new: RenderRecipe, folder: Path) -> RenderRecipe:
     """The old recipe with the new one's views and sources added behind its own.
 
     Raises RecipeError, naming every difference, where anything else differs.
     """
     before, after = _flat(old), _flat(new)
+    both_looks = old.look is not None and new.look is not None
     differences = [
         f"  {key}: the set has {before.get(key)!r}, asked for {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
+        if before.get(key) != after.get(key) and (both_looks or not key.startswith("look."))
     ]
     known = {s.key: s for s in old.sources}
     for source in new.sources:
@@ -180,12 +240,17 @@ def grow(old: RenderRecipe, new: RenderRecipe, folder: Path) -> RenderRecipe:
             for name in ("sha256", "class_name")
             if getattr(there, name) != getattr(source, name)
         ]
+    if old.look is not None and [s.key for s in old.sources] != [s.key for s in new.sources]:
+        names = [", ".join(source.file for source in r.sources) for r in (old, new)]
+        differences.append(f"  sources of a look: the set has {names[0]}, asked for {names[1]}")
     if differences:
         raise RecipeError(
             f"{folder} holds a set made by another recipe:\n" + "\n".join(differences) + "\n"
             "Give the same options to go on with it, another --name for a second set, "
             "or --fresh to delete it and start again."
         )
+    if old.look is not None and new.look is not None:
+        return replace(old, look=max(old.look, new.look, key=lambda block: block.count))
     there_already = set(old.all_angles())
     return replace(
         old,
@@ -196,10 +261,17 @@ def grow(old: RenderRecipe, new: RenderRecipe, folder: Path) -> RenderRecipe:
 
 def _flat(recipe: RenderRecipe) -> dict[str, Any]:
     """Every setting that must not change, under a dotted name."""
-    record = _plain(dataclasses.asdict(recipe))
-    found: dict[str, Any] = {"seed": record["seed"]}
+    record = _plain(dataclasses.asdict(replace(recipe, look=None)))
+    found: dict[str, Any] = {"seed": record["seed"], "look": "plain"}
     for group in ("picture", "labels", "mesh"):
         found.update({f"{group}.{key}": value for key, value in record[group].items()})
+    if recipe.look is not None:
+        found["look"] = recipe.look.look.name
+        for section, fields in look_to_record(recipe.look.look).items():
+            if isinstance(fields, dict):
+                found.update({f"look.{section}.{key}": value for key, value in fields.items()})
+        for name in ("backgrounds", "distractors", "environment"):
+            found[f"look.{name}"] = getattr(recipe.look, name)
     return found
 
 

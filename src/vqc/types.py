@@ -90,7 +90,10 @@ class Assembly:
 
 @dataclass(frozen=True, slots=True)
 class Intrinsics:
-    """A pinhole camera; focal lengths and principal point in pixels."""
+    """A pinhole camera; focal lengths and principal point in pixels.
+
+    distortion: k1, k2, p1, p2, k3 after Brown, in OpenCV's order (see `vqc.lens`), or None.
+    """
 
     fx: float
     fy: float
@@ -98,6 +101,7 @@ class Intrinsics:
     cy: float
     width: int
     height: int
+    distortion: tuple[float, float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         _require(

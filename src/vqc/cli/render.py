@@ -37,16 +37,47 @@ def render(
         int | None,
         typer.Option(help="This many views, well spread over the ranges, instead of a sweep."),
     ] = None,
+    look: Annotated[
+        str,
+        typer.Option(
+            help="plain: the views above; studio, bench, shopfloor or a FILE.yaml: scenes drawn "
+            "at random (docs/looks.md)."
+        ),
+    ] = "plain",
+    count: Annotated[
+        int | None, typer.Option(help="Frames of a look, classes in turn [default: 500].")
+    ] = None,
+    backgrounds: Annotated[
+        list[Path] | None,
+        typer.Option(help="With a look: picture, folder of them, or set; may repeat."),
+    ] = None,
+    distractors: Annotated[
+        list[Path] | None,
+        typer.Option(help="With a look: STEP files of other things; may repeat."),
+    ] = None,
+    environment: Annotated[
+        Path | None,
+        typer.Option(help="With a look: panorama whose light shines, .hdr or a picture."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the set [default: the stem].")] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the sets.")] = Path("renders"),
     size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "1024x768",
-    fov: Annotated[float, typer.Option(help="Vertical field of view in degrees.")] = 30.0,
+    fov: Annotated[
+        float | None, typer.Option(help="Vertical field of view in degrees [default: 30].")
+    ] = None,
     fill: Annotated[
-        float, typer.Option(help="Diameter of the part's sphere ÷ the frame's shorter side.")
-    ] = 0.8,
+        float | None,
+        typer.Option(
+            help="Diameter of the part's sphere ÷ the frame's shorter side [default: 0.8]."
+        ),
+    ] = None,
     up: Annotated[str, typer.Option(help="Which axis of the file points up: z or y.")] = "z",
-    color: Annotated[str, typer.Option(help="cad: the file's colours; grey: one for all.")] = "cad",
-    background: Annotated[str, typer.Option(help="Colour by name or as #rrggbb.")] = "white",
+    color: Annotated[
+        str | None, typer.Option(help="cad: the file's colours; grey: one for all [default: cad].")
+    ] = None,
+    background: Annotated[
+        str | None, typer.Option(help="Colour by name or as #rrggbb [default: white].")
+    ] = None,
     format: Annotated[str, typer.Option(help="jpg or png.")] = "jpg",
     aa: Annotated[
         int, typer.Option(help="Samples along a pixel's side: 1 none, 2 four a pixel, up to 4.")
@@ -92,7 +123,8 @@ def render(
     """Render STEP files to pictures with exact labels and a manifest.
 
     Stopped at any point, the same command goes on with what is missing. More views or one
-    more --step extend a set; any other change is refused, with the difference.
+    more --step extend a set, a larger --count one of a look; any other change is refused, with
+    the difference.
 
     \b
     Examples:
@@ -100,24 +132,28 @@ def render(
       vqc render --step cad_models --name magnets --views 500
       vqc render --step qd.step --elevation=-30:40:10 --tilt=-20:20:10
       vqc render --step magnet.step --label-by part --class 'bolt*=bolt'
+      vqc render --step cad_models --look bench --count 2000 --backgrounds photos/tables
     """
     import os
 
     from vqc import asked, generate
 
+    optional = {"fov_deg": fov, "fill": fill, "color": color, "background": background}
     request = asked.Request(
         step=tuple(step),
         step_deg=step_deg,
         axes=(azimuth, elevation, tilt),
         views=views,
+        look=look,
+        count=count,
+        backgrounds=tuple(backgrounds or ()),
+        distractors=tuple(distractors or ()),
+        environment=environment,
         name=name,
         picture={
+            **{key: value for key, value in optional.items() if value is not None},
             "size": size,
-            "fov_deg": fov,
-            "fill": fill,
             "up": up,
-            "color": color,
-            "background": background,
             "format": format,
             "aa": aa,
             "masks": masks,

@@ -34,12 +34,16 @@ class Mp4:
     def add(self, rgb: ByteArray, time_s: float) -> None:
         """The next frame. All are brought to the size of the first. Raises OSError."""
         import av
+        import cv2
 
         if self._stream is None:
             self._open(*rgb.shape[:2])
-        frame = av.VideoFrame.from_ndarray(_even(rgb), format="rgb24").reformat(
-            self._stream.width, self._stream.height, "yuv420p", dst_colorspace="ITU709"
-        )
+        size = (self._stream.width, self._stream.height)
+        fitting = _even(rgb)
+        if fitting.shape[1::-1] != size:
+            fitting = cv2.resize(fitting, size, interpolation=cv2.INTER_AREA)
+        yuv = cv2.cvtColor(fitting, cv2.COLOR_RGB2YUV_I420)  # BT.601, 15 times as fast as FFmpeg's
+        frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
         tick = max(round(time_s * TICKS), self._last_tick + 1)
         if self._last_tick >= 0:
             self._step = tick - self._last_tick
@@ -79,7 +83,7 @@ class Mp4:
             "preset": "ultrafast",
             "crf": _QUALITY,
             "bf": "0",  # frames in the order of their times, so that each lasts until the next
-            "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709",
+            "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=smpte170m",
         }
 
     def _mux(self, frame: Any) -> None:

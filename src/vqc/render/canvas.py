@@ -8,7 +8,7 @@ takes longer to open than a hundred frames take to draw (docs/architecture.md).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ Style = Literal["lit", "normals", "flat"]
 # Where a closed surface is, its back is never seen and not drawn. Elsewhere both sides are,
 # each lit as if it faced the camera. The lights stand still in camera axes (x right, y up,
 # z backwards): a key light from the upper left, a fill light from the right, and a sky.
-_REPLACEMENTS: dict[Style, dict[tuple[str, str], str]] = {
+REPLACEMENTS: dict[Style, dict[tuple[str, str], str]] = {
     "lit": {
         ("vertex", "Normal::Dec"): "//VTK::Normal::Dec\nout vec2 shadeVS;\n",
         ("vertex", "Normal::Impl"): """//VTK::Normal::Impl
@@ -64,10 +64,15 @@ _REPLACEMENTS: dict[Style, dict[tuple[str, str], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One picture to draw: which layer, through which part of the camera's image plane."""
+    """One picture to draw: which layer, through which part of the camera's image plane.
+
+    clip: (4, 4) world → clip coordinates, instead of the camera; only the size of the intrinsics
+        counts then.
+    """
 
     layer: str
     intrinsics: Intrinsics
+    clip: FloatArray | None = None
 
 
 class Canvas:
@@ -100,6 +105,13 @@ class Canvas:
         """A layer that holds just one mesh of another one, sharing its buffers."""
         self._new_layer(name).AddActor(list(self._layers[layer].GetActors())[number])
 
+    def fill(self, name: str, actors: Sequence[Any]) -> None:
+        """Let a layer hold these actors and nothing else."""
+        renderer = self._layers[name] if name in self._layers else self._new_layer(name)
+        renderer.RemoveAllViewProps()
+        for actor in actors:
+            renderer.AddActor(actor)
+
     def has_layer(self, name: str) -> bool:
         return name in self._layers
 
@@ -122,7 +134,11 @@ class Canvas:
                 renderer.SetViewport(
                     left / self.width, low / self.height, right / self.width, high / self.height
                 )
-                _aim(renderer.GetActiveCamera(), world2cam, k, near, far)
+                camera, clip = renderer.GetActiveCamera(), tiles[number].clip
+                if clip is None:
+                    _aim(camera, world2cam, k, near, far)
+                else:
+                    _aim_outright(camera, clip)
             self._window.Render()
             self._complain()
             pixels = self._read(
@@ -178,14 +194,19 @@ class Canvas:
         pixels: ByteArray = vtk_to_numpy(buffer).reshape(height, width, 4)
         return pixels
 
-    def z_mm(self, width: int, height: int, near: float, far: float) -> NDArray[np.float64]:
-        """(H, W) distance along the optical axis of the single tile that was drawn last."""
+    def z_buffer(self, width: int, height: int) -> NDArray[np.float32]:
+        """(H, W) depths in [0, 1] of the single tile that was drawn last, lowest row first."""
         from vtkmodules.util.numpy_support import vtk_to_numpy
         from vtkmodules.vtkCommonCore import vtkFloatArray
 
         buffer = vtkFloatArray()
         self._window.GetZbufferData(0, 0, width - 1, height - 1, buffer)
-        z_ndc = 2.0 * vtk_to_numpy(buffer).reshape(height, width)[::-1].astype(np.float64) - 1.0
+        depths: NDArray[np.float32] = vtk_to_numpy(buffer).reshape(height, width)
+        return depths
+
+    def z_mm(self, width: int, height: int, near: float, far: float) -> NDArray[np.float64]:
+        """(H, W) distance along the optical axis of the single tile that was drawn last."""
+        z_ndc = 2.0 * self.z_buffer(width, height)[::-1].astype(np.float64) - 1.0
         z: NDArray[np.float64] = 2.0 * far * near / (far + near - z_ndc * (far - near))
         return z
 
@@ -214,6 +235,15 @@ def _aim(camera: Any, world2cam: FloatArray, k: Intrinsics, near: float, far: fl
     rows[2, 2], rows[2, 3] = (far + near) / (near - far), 2 * far * near / (near - far)
     rows[3, 2] = -1.0
     camera.GetExplicitProjectionTransformMatrix().DeepCopy(rows.ravel().tolist())
+    camera.Modified()
+
+
+def _aim_outright(camera: Any, clip: FloatArray) -> None:
+    """Leave the whole way from the world to clip coordinates to the projection matrix."""
+    camera.SetPosition(0, 0, 0)
+    camera.SetFocalPoint(0, 0, -1)
+    camera.SetViewUp(0, 1, 0)
+    camera.GetExplicitProjectionTransformMatrix().DeepCopy(clip.ravel().tolist())
     camera.Modified()
 
 
@@ -251,27 +281,39 @@ def _new_camera() -> Any:
     return camera
 
 
-def _actor(mesh: Mesh, style: Style, code: int | None) -> Any:
+def polydata(mesh: Mesh) -> Any:
+    """A mesh as VTK draws it, with normals."""
     import pyvista
-    from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
     data = pyvista.PolyData.from_regular_faces(mesh.vertices.astype(np.float32), mesh.faces)
     data.point_data.active_normals = mesh.normals.astype(np.float32)
+    return data
+
+
+def actor_of(data: Any, shaders: Mapping[tuple[str, str], str], hides_backs: bool) -> Any:
+    """Something to draw; shaders: (stage, mark of VTK's template) → text."""
+    from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
+
     mapper = vtkPolyDataMapper()
     mapper.SetInputData(data)
     actor = vtkActor()
     actor.SetMapper(mapper)
-    look = actor.GetProperty()
-    look.SetBackfaceCulling(bool(mesh.closed.all()))
+    actor.GetProperty().SetBackfaceCulling(hides_backs)
+    for (stage, mark), text in shaders.items():
+        add = getattr(actor.GetShaderProperty(), f"Add{stage.capitalize()}ShaderReplacement")
+        add(f"//VTK::{mark}", True, text, False)
+    return actor
+
+
+def _actor(mesh: Mesh, style: Style, code: int | None) -> Any:
+    data = polydata(mesh)
+    actor = actor_of(data, REPLACEMENTS[style], bool(mesh.closed.all()))
+    mapper = actor.GetMapper()
     if code is None:
         data.point_data["rgb"] = mesh.rgb
         data.point_data.active_scalars_name = "rgb"
         mapper.SetScalarModeToUsePointData()
     else:
         mapper.ScalarVisibilityOff()
-        look.SetColor(*((code >> shift & 255) / 255 for shift in (0, 8, 16)))
-    shaders = actor.GetShaderProperty()
-    for (stage, mark), text in _REPLACEMENTS[style].items():
-        add = getattr(shaders, f"Add{stage.capitalize()}ShaderReplacement")
-        add(f"//VTK::{mark}", True, text, False)
+        actor.GetProperty().SetColor(*((code >> shift & 255) / 255 for shift in (0, 8, 16)))
     return actor

@@ -1,0 +1,1 @@
+"""Looks: recipes of distributions that every frame draws its scene from."""

@@ -1,0 +1,140 @@
+"""Parts and a look → labelled pictures: the scenes are drawn, lit, labelled and photographed.
+
+look ──draw──▶ Shot ──stage──▶ light and layers ──annotate──▶ objects
+                                 └──sensor──▶ picture
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqc import sensor
+from vqc.annotate import annotate
+from vqc.errors import InputError
+from vqc.look import shapes
+from vqc.look.draw import Place, draw_shot
+from vqc.look.rest import center_of_mass, stable_poses
+from vqc.look.schema import Look
+from vqc.look.stock import Prop, Stock
+from vqc.render import mesh
+from vqc.render.stage import Model, Stage, model_of
+from vqc.scene import LabelRules, build_scene
+from vqc.shot import Shot
+from vqc.types import Annotation, ByteArray, Scene
+
+SHAPES_OF_A_KIND = 4
+"""A frame's distractors are drawn from that many of each kind, in sizes and colours of its own."""
+_SHAPES = 0x51A7E5  # tells their generator from those of the frames
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How large the pictures are, and what goes with them. aa: see `render.drawing`."""
+
+    width: int
+    height: int
+    aa: int = 2
+    masks: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """One picture, as the camera gives it before it is compressed, and what is on it.
+
+    rgb: (H, W, 3) uint8 sRGB.
+    """
+
+    rgb: ByteArray
+    objects: tuple[Annotation, ...]
+    shot: Shot
+
+
+class Studio:
+    """Takes pictures of one set of parts.
+
+    parts: a scene for each trained part. others: scenes whose objects stand around unlabelled.
+    photos: paths of pictures for backgrounds. environment: (H, W, 3) float32 linear light from
+    all around, longitude by latitude, up at the top; or None.
+    Raises VqcError where this machine offers no off-screen OpenGL.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Scene],
+        format: Format,
+        seed: int,
+        others: Sequence[Scene] = (),
+        photos: Sequence[Path] = (),
+        environment: NDArray[np.float32] | None = None,
+    ) -> None:
+        self._format, self._seed = format, seed
+        rng = np.random.default_rng([seed, _SHAPES])
+        solids = [
+            build_scene(shapes.shape(kind, rng), kind, LabelRules()).scene
+            for kind in shapes.KINDS
+            for _ in range(SHAPES_OF_A_KIND)
+        ]
+        models = [model_of(scene) for scene in parts]
+        files = [model_of(_unlabelled(scene)) for scene in others]
+        simple = [model_of(_unlabelled(scene)) for scene in solids]
+        self.stock = Stock(
+            tuple(map(prop_of, models)),
+            tuple(map(prop_of, files)),
+            tuple(map(prop_of, simple)),
+            tuple(photos),
+            environment is not None,
+        )
+        self._stage = Stage(
+            [*models, *files, *simple], format.width, format.height, format.aa, environment
+        )
+
+    def draw(self, look: Look, part: int, index: int) -> Shot:
+        """The scene of a frame. part: which of the parts is its subject."""
+        place = Place(self._seed, index, part)
+        return draw_shot(look, self.stock, place, self._format.width, self._format.height)
+
+    def take(self, shot: Shot) -> Photo:
+        """Its picture and labels, each proven. Raises LabelError."""
+        scene = self._stage.place(shot)
+        exposure = self._stage.draw(shot)
+        objects = annotate(scene, shot.view, exposure.layers, self._stage, self._format.masks)
+        return Photo(sensor.expose(exposure.light, shot.sensor), objects, shot)
+
+    def close(self) -> None:
+        """Free the window."""
+        self._stage.close()
+
+
+def read_environment(path: Path) -> NDArray[np.float32]:
+    """(H, W, 3) linear light of a panorama, .hdr or an ordinary picture. Raises InputError."""
+    import cv2
+
+    found = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
+    if found is None:
+        raise InputError(
+            f"{path}: cannot be read as an environment map; expected .hdr or a picture"
+        )
+    if found.shape[1] != 2 * found.shape[0]:
+        raise InputError(
+            f"{path}: expected a panorama twice as wide as high (all around by up to down), "
+            f"got {found.shape[1]}x{found.shape[0]}"
+        )
+    rgb = np.ascontiguousarray(found[..., ::-1])
+    return sensor.srgb_to_linear(rgb) if rgb.dtype == np.uint8 else rgb.astype(np.float32)
+
+
+def prop_of(model: Model) -> Prop:
+    """What placing a model needs."""
+    whole = mesh.join(model.meshes)
+    hull = mesh.hull_points(np.concatenate(model.hulls))
+    rests = stable_poses(hull, center_of_mass(whole.vertices, whole.faces))
+    return Prop(model.palette, hull, float(np.ptp(hull, axis=0).max()), rests)
+
+
+def _unlabelled(scene: Scene) -> Scene:
+    return replace(scene, instances=tuple(replace(i, class_name=None) for i in scene.instances))
