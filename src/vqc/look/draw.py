@@ -16,7 +16,7 @@ from vqc.geometry import intrinsics_from_fov, transform
 from vqc.look import material, textures
 from vqc.look.aim import aim, at_pixel, seen_box
 from vqc.look.light import draw_light, mean_light
-from vqc.look.rest import find_place, footprint
+from vqc.look.rest import RestPose, find_place, footprint
 from vqc.look.schema import BackdropLook, CameraLook, Look, SensorLook, happens, number, whole, word
 from vqc.look.stock import Prop, Stock, photo, pick
 from vqc.shot import Body, SensorDraw, Shot, Surface
@@ -55,9 +55,9 @@ class Place:
 def draw_shot(look: Look, stock: Stock, place: Place, width: int, height: int) -> Shot:
     """The shot of one frame, of width × height pixels."""
     rng = place.rng(_Group.POSE)
-    on_ground, turn, which = happens(look.scene, "rest", rng), rng.random(), rng.random()
+    on_ground = happens(look.scene, "rest", rng)
     subject = stock.parts[place.part]
-    pose = _resting(subject, which, turn) if on_ground else np.eye(4)
+    pose = _part_at_rest(look, subject, rng) if on_ground else np.eye(4)
     k = _intrinsics(look.camera, place, width, height)
     camera = _camera(look.camera, place, k, transform(pose, subject.hull), on_ground)
     view = View(place.index, camera, k, place.seed)
@@ -121,9 +121,16 @@ def _camera(
 # What stands where -------------------------------------------------------------------------
 
 
-def _resting(prop: Prop, which: float, turn: float, scale: float = 1.0) -> FloatArray:
-    """Lying on the ground at its origin, in one of its stable poses, turned about the up axis."""
-    rest = pick(prop.rests, which)
+def _part_at_rest(look: Look, part: Prop, rng: np.random.Generator) -> FloatArray:
+    upright, which, turn = happens(look.scene, "upright", rng), rng.random(), rng.random()
+    best = max(
+        part.rests, key=lambda rest: (round(float(rest.rotation[2, 2]), 6), rest.probability)
+    )
+    return _resting(best if upright else pick(part.rests, which), turn)
+
+
+def _resting(rest: RestPose, turn: float, scale: float = 1.0) -> FloatArray:
+    """Lying on the ground at its origin, turned about the up axis."""
     c, s = math.cos(2 * math.pi * turn), math.sin(2 * math.pi * turn)
     pose = np.eye(4)
     pose[:3, :3] = scale * (np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ rest.rotation)
@@ -163,7 +170,10 @@ def _around(
     placed = []
     for model, scale in _others(look, stock, place, rng):
         other = stock.prop(model)
-        pose = _resting(other, rng.random(), rng.random(), scale)
+        if model < len(stock.parts):
+            pose = _part_at_rest(look, other, rng)
+        else:
+            pose = _resting(pick(other.rests, rng.random()), rng.random(), scale)
         outline = footprint(transform(pose, other.hull))
         gap = number(look.scene, "spacing", rng) * prop.size_mm
         reach = 3.0 * prop.size_mm + scale * other.size_mm

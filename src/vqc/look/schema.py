@@ -102,6 +102,9 @@ class SceneLook:
         Uniform(0.05, 0.4), 0, 1, "", "share of the part's box that an occluder reaches over"
     )
     rest: float = _share(0.0, "share of frames in which all lies on a ground, in a stable pose")
+    upright: float = _share(
+        0.0, "parts at rest that lie with the side up that is up in their file, if they can"
+    )
 
 
 @dataclass(frozen=True, slots=True)
