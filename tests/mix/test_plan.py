@@ -531,6 +531,8 @@ def test_sets_are_found_and_mixes_left_out(tmp_path, monkeypatch):
     folders, notes = find_sets()
     assert folders == [Path("renders/parts"), Path("datasets/photos")]
     assert len(notes) == 1 and "half: unfinished" in notes[0]
+    with pytest.raises(InputError, match="renders/half: unfinished"):
+        find_sets([Path("renders/half"), Path("datasets/photos")])
     assert find_sets([Path("datasets/photos")])[0] == [Path("datasets/photos")]
     with pytest.raises(InputError, match="is a mix"):
         find_sets([Path("datasets/old-mix")])

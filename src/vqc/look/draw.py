@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from vqc.geometry import intrinsics_from_fov, transform
+from vqc.geometry import intrinsics_from_fov, transform, world2cam
 from vqc.look import material, textures
 from vqc.look.aim import aim, at_pixel, seen_box
 from vqc.look.light import draw_light, mean_light
@@ -25,6 +25,8 @@ from vqc.types import CameraPose, FloatArray, Intrinsics, View
 LENGTHS_AT_PX = 480
 """A look's lengths in pixels are meant for frames of this height."""
 _LOWEST_CAMERA_DEG = 5.0
+_CLEAR = 0.2
+"""Share of the distance to the subject in which nothing else stands."""
 
 
 class _Group(IntEnum):
@@ -67,6 +69,7 @@ def draw_shot(look: Look, stock: Stock, place: Place, width: int, height: int) -
     else:
         standing += _afloat(look, stock, place, view)
     standing += _in_front(look, stock, place, view, transform(pose, subject.hull))
+    standing = [item for item in standing if item is standing[0] or _is_clear(*item, stock, view)]
     standing.sort(key=lambda item: item[0] >= len(stock.parts))
     bodies = [
         Body(
@@ -243,6 +246,12 @@ def _turned(rng: np.random.Generator, at: FloatArray, scale: float) -> FloatArra
     )
     pose[:3, 3] = at
     return pose
+
+
+def _is_clear(model: int, pose: FloatArray, stock: Stock, view: View) -> bool:
+    """Whether the camera is well outside: something that reaches past it has no outline."""
+    depth = transform(world2cam(view.pose) @ pose, stock.prop(model).hull)[:, 2]
+    return float(depth.min()) > _CLEAR * view.pose.distance_mm
 
 
 # Ground and behind -------------------------------------------------------------------------

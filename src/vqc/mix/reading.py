@@ -69,6 +69,7 @@ def find_sets(roots: Sequence[Path] | None = None) -> tuple[list[Path], list[str
     Raises InputError for a root that is not there or is left out itself, and where there is
     no set at all, and ManifestError for a header that cannot be read.
     """
+    named = roots is not None
     if roots is None:
         roots = [root for root in ROOTS if root.is_dir()]
     folders: dict[Path, Path] = {}
@@ -76,6 +77,8 @@ def find_sets(roots: Sequence[Path] | None = None) -> tuple[list[Path], list[str
     for root in roots:
         if not root.is_dir():
             raise InputError(f"--from {root}: there is no such folder")
+        if named and _is_unfinished(root):
+            raise InputError(f"--from {root}: unfinished; give the command that made it once more")
         inside = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
         for folder in [root] if (root / FILE_NAME).is_file() else inside:
             if (folder / FILE_NAME).is_file():
@@ -87,13 +90,18 @@ def find_sets(roots: Sequence[Path] | None = None) -> tuple[list[Path], list[str
                     raise InputError(f"--from {root}: {reason}")
                 elif header["kind"] != "mix":
                     notes.append(f"{folder}: not taken: {reason}")
-            elif (folder / RECIPE).is_file() or (folder / ".partial").is_dir():
+            elif _is_unfinished(folder):
                 notes.append(f"{folder}: unfinished, not taken; give its command once more")
     if not folders:
         where = " and ".join(map(str, roots or ROOTS))
         advice = "make one with vqc render or vqc intake, or name its folder with --from"
         raise InputError("\n".join([f"no finished set in {where}: {advice}", *notes]))
     return list(folders.values()), notes
+
+
+def _is_unfinished(folder: Path) -> bool:
+    begun = (folder / RECIPE).is_file() or (folder / ".partial").is_dir()
+    return begun and not (folder / FILE_NAME).is_file()
 
 
 def _reason_against(header: dict[str, Any], folder: Path) -> str | None:
