@@ -8,6 +8,7 @@ such, anything else is a wrong label and raises LabelError.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -77,6 +78,33 @@ def annotate(
             )
         )
     return tuple(annotations)
+
+
+def through_lens(
+    annotation: Annotation, ids: NDArray[np.int32], outline_px: FloatArray, seen_px: float,
+    whole_px: float, with_mask: bool,
+) -> Annotation:  # fmt: skip
+    """An annotation of the pinhole's frame, in the frame of a lens that bends it.
+
+    ids: (H, W) of the lens's frame. outline_px: (N, 2) points of the object's edges there. seen_px,
+    whole_px: area of what shows in that frame and of the whole, both measured in the pinhole's.
+    Raises LabelError where pixels lie outside the geometry.
+    """
+    height, width = ids.shape
+    number = annotation.instance
+    assert number is not None
+    amodal = box_of_points(outline_px)
+    box = _visible_box(ids, number, amodal)
+    if box is not None and min(_gaps(box, amodal)) < -TOLERANCE_PX:
+        raise _wrong("through the lens, pixels lie outside the object's geometry", box, amodal)
+    return replace(
+        annotation,
+        box_xyxy=box,
+        amodal_box_xyxy=tuple(round(v, 3) for v in amodal),  # type: ignore[arg-type]
+        visibility=round(min(seen_px / whole_px, 1.0), 6) if box else 0.0,
+        truncated=amodal[0] < 0 or amodal[1] < 0 or amodal[2] > width or amodal[3] > height,
+        mask=rle.encode(ids == number) if with_mask and box else None,
+    )
 
 
 def _visible_box(ids: NDArray[np.int32], number: int, amodal: Box) -> Box | None:

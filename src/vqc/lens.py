@@ -14,6 +14,7 @@ then land on one point. Only the part around the axis, up to where it first does
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,52 @@ _WAY = np.linspace(0.05, 1, 20)  # where the way out to a point is looked at for
 _FOLD = 1e-3  # the mapping squeezes areas to less than that: next to a fold
 _GRID_PX = 0.002  # how far an interpolated position may be off at the points looked at
 _MOST_NODES = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Glass:
+    """How one camera's frame follows from a pinhole's larger one.
+
+    pinhole: its intrinsics. picture_at: x and y, (H, W) float32, where OpenCV's `remap` finds each
+    pixel's centre in it. samples_at: rows and columns, (H · aa, W · aa), the sample of the
+    pinhole that each sample shows. area_px: for each of these, its share of the pinhole's pixels.
+    """
+
+    pinhole: Intrinsics
+    picture_at: tuple[GridArray, GridArray]
+    samples_at: tuple[NDArray[np.intp], NDArray[np.intp]]
+    area_px: GridArray
+
+
+def glass(k: Intrinsics, aa: int) -> Glass:
+    """The glass before a camera with distortion; aa: samples a pixel along each axis.
+
+    Raises InputError where the formula folds over inside the frame.
+    """
+    assert k.distortion is not None
+    left, top, right, bottom = (gap + 1 for gap in margins(k, k.distortion))
+    pinhole = Intrinsics(
+        k.fx, k.fy, k.cx + left, k.cy + top, k.width + left + right, k.height + top + bottom
+    )
+    x, y = undistorted_grid(k, k.distortion, 1)
+    across = np.gradient(x, axis=1) * np.gradient(y, axis=0)
+    area = np.abs(across - np.gradient(x, axis=0) * np.gradient(y, axis=1)) / aa**2
+    fine_x, fine_y = undistorted_grid(k, k.distortion, aa)
+    rows = np.clip(np.floor((fine_y + top) * aa), 0, pinhole.height * aa - 1).astype(np.intp)
+    cols = np.clip(np.floor((fine_x + left) * aa), 0, pinhole.width * aa - 1).astype(np.intp)
+    return Glass(
+        pinhole,
+        (x + np.float32(left - 0.5), y + np.float32(top - 0.5)),
+        (rows, cols),
+        np.repeat(np.repeat(area, aa, axis=0), aa, axis=1).astype(np.float32),
+    )
+
+
+def project_bent(points_cam: FloatArray, k: Intrinsics) -> FloatArray:
+    """(N, 3) points in camera axes, all in front of it → (N, 2) pixels through the lens."""
+    assert k.distortion is not None
+    bent = distort_beyond(points_cam[:, :2] / points_cam[:, 2:], k.distortion)
+    return _to_pixels(bent, k)
 
 
 def distort(points: FloatArray, coefficients: Coefficients) -> FloatArray:
@@ -67,6 +114,31 @@ def undistort(points: FloatArray, coefficients: Coefficients) -> FloatArray:
             f"units of the focal length: the formula folds over there; {_ADVICE}"
         )
     return found
+
+
+def distort_beyond(points: FloatArray, coefficients: Coefficients) -> FloatArray:
+    """As `distort`, but beyond the fold, where the formula has no meaning, straight on outwards.
+
+    For what reaches far over the border of the frame, such as the whole of a part that is cut off.
+    """
+    far = ~_is_before_fold(points, coefficients)
+    if not far.any():
+        return distort(points, coefficients)
+    low, high = np.zeros(far.sum()), np.ones(far.sum())
+    for _ in range(20):
+        middle = (low + high) / 2
+        good = _is_before_fold(points[far] * middle[:, None], coefficients)
+        low, high = np.where(good, middle, low), np.where(good, high, middle)
+    last = points[far] * low[:, None]
+    found = distort(points, coefficients)
+    found[far] = distort(last, coefficients) + points[far] - last
+    return found
+
+
+def _is_before_fold(points: FloatArray, coefficients: Coefficients) -> NDArray[np.bool_]:
+    back, is_good = _solve(distort(points, coefficients), coefficients)
+    same: NDArray[np.bool_] = np.linalg.norm(back - points, axis=1) < 1e-6
+    return is_good & same
 
 
 def require_usable(intrinsics: Intrinsics, coefficients: Coefficients) -> None:

@@ -13,15 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vqc import sensor
-from vqc.annotate import annotate
+from vqc import lens, sensor
+from vqc.annotate import annotate, through_lens
 from vqc.errors import InputError
+from vqc.geometry import transform, world2cam
 from vqc.look import shapes
 from vqc.look.draw import Place, draw_shot
 from vqc.look.rest import center_of_mass, stable_poses
 from vqc.look.schema import Look
 from vqc.look.stock import Prop, Stock
 from vqc.render import mesh
+from vqc.render.drawing import most_frequent
 from vqc.render.stage import Model, Stage, model_of
 from vqc.scene import LabelRules, build_scene
 from vqc.shot import Shot
@@ -100,10 +102,43 @@ class Studio:
 
     def take(self, shot: Shot) -> Photo:
         """Its picture and labels, each proven. Raises LabelError."""
+        light, objects = self.light(shot)
+        return Photo(sensor.expose(light, shot.sensor), objects, shot)
+
+    def light(self, shot: Shot) -> tuple[sensor.LightArray, tuple[Annotation, ...]]:
+        """The light that falls on the sensor, and the labels, each proven. Raises LabelError."""
         scene = self._stage.place(shot)
+        if shot.view.intrinsics.distortion is not None:
+            return self._light_through_lens(shot, scene)
         exposure = self._stage.draw(shot)
         objects = annotate(scene, shot.view, exposure.layers, self._stage, self._format.masks)
-        return Photo(sensor.expose(exposure.light, shot.sensor), objects, shot)
+        return exposure.light, objects
+
+    def _light_through_lens(
+        self, shot: Shot, scene: Scene
+    ) -> tuple[sensor.LightArray, tuple[Annotation, ...]]:
+        """Drawn and proven as a pinhole sees it, on a frame large enough; then bent, all alike."""
+        import cv2
+
+        k, aa = shot.view.intrinsics, self._format.aa
+        glass = lens.glass(k, aa)
+        flat = replace(shot, view=replace(shot.view, intrinsics=glass.pinhole))
+        exposure = self._stage.draw(flat)
+        layers = exposure.layers
+        light = cv2.remap(exposure.light, *glass.picture_at, cv2.INTER_LINEAR)
+        samples = exposure.id_samples[glass.samples_at]
+        ids = most_frequent(samples, aa)
+        areas = np.bincount(samples.ravel() + 1, glass.area_px.ravel(), len(scene.instances) + 2)
+        objects = []
+        for thing in annotate(scene, flat.view, layers, self._stage):
+            number = thing.instance or 0
+            points = transform(world2cam(shot.view.pose), self._stage.dense_outline(number))
+            whole_px = layers.silhouettes[number - 1].area_px
+            bent = lens.project_bent(points, k)
+            objects.append(
+                through_lens(thing, ids, bent, areas[number + 1], whole_px, self._format.masks)
+            )
+        return light, tuple(objects)
 
     def close(self) -> None:
         """Free the window."""

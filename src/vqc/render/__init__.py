@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vqc.geometry import box_of_points, crop, project, transform, world2cam
 from vqc.render import mesh
 from vqc.render.canvas import Canvas, Style, Tile
-from vqc.render.drawing import UNLABELLED_CODE, Drawing, average, finer, touched
+from vqc.render.drawing import UNLABELLED_CODE, Drawing, average, decode_ids, finer, touched
 from vqc.types import ByteArray, CameraPose, FloatArray, Intrinsics, Layers, Scene, View
 
 
@@ -80,7 +80,7 @@ class Renderer(Drawing):
     def _ids(self, view: View, part: Intrinsics) -> tuple[NDArray[np.int32], tuple[float, ...]]:
         """The id of each pixel, and how many pixels' worth of samples each instance has."""
         (drawn,) = self._draw(view, [Tile("ids", finer(part, self.aa))])
-        return self._read_ids(drawn)
+        return self._read_ids(decode_ids(drawn))
 
     def _depth(self, view: View, part: Intrinsics) -> NDArray[np.float64]:
         (drawn,) = self._draw(view, [Tile("lit", part)])

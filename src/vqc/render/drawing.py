@@ -116,13 +116,18 @@ class Drawing(ABC):
             found[i] = Silhouette(area_px, box_of_mask(share >= 128, region[0], region[1]))
         return tuple(found[i] for i in range(self._count))
 
-    def _read_ids(self, drawn: ByteArray) -> tuple[NDArray[np.int32], tuple[float, ...]]:
-        """Samples of the id layer → the id of each pixel, and each instance's pixels' worth."""
-        codes = np.ascontiguousarray(drawn).view("<u4")[..., 0]
-        ids = np.where(codes >> 24, codes & 0xFFFFFF, 0).astype(np.int32)
-        ids[ids == UNLABELLED_CODE] = -1
-        counts = np.bincount(ids.ravel() + 1, minlength=self._count + 2)[2:]
-        return _most_frequent(ids, self.aa), tuple((counts / self.aa**2).tolist())
+    def _read_ids(self, samples: NDArray[np.int32]) -> tuple[NDArray[np.int32], tuple[float, ...]]:
+        """The id of each sample → of each pixel, and each instance's pixels' worth."""
+        counts = np.bincount(samples.ravel() + 1, minlength=self._count + 2)[2:]
+        return most_frequent(samples, self.aa), tuple((counts / self.aa**2).tolist())
+
+
+def decode_ids(drawn: ByteArray) -> NDArray[np.int32]:
+    """(H, W, 4) samples of the id layer → (H, W) ids; 0 nothing, -1 what carries no label."""
+    codes = np.ascontiguousarray(drawn).view("<u4")[..., 0]
+    ids: NDArray[np.int32] = np.where(codes >> 24, codes & 0xFFFFFF, 0).astype(np.int32)
+    ids[ids == UNLABELLED_CODE] = -1
+    return ids
 
 
 def touched(boxes: Sequence[Box], k: Intrinsics) -> Region:
@@ -152,7 +157,7 @@ def average(samples: ByteArray, aa: int) -> ByteArray:
     return mean
 
 
-def _most_frequent(samples: NDArray[np.int32], aa: int) -> NDArray[np.int32]:
+def most_frequent(samples: NDArray[np.int32], aa: int) -> NDArray[np.int32]:
     """The id that most of a pixel's samples carry; background only where it has more than half.
 
     Among equals the upper left sample decides, so that no instance gains over another.

@@ -78,6 +78,22 @@ def hull_points(vertices: FloatArray) -> FloatArray:
     return vertices
 
 
+def dense_points(solid: Mesh, gap: float = 0.01) -> FloatArray:
+    """(N, 3) the vertices, and points on long edges; gap: between them, by the mesh's diagonal."""
+    used = np.unique(solid.faces)
+    pairs = np.sort(np.concatenate([solid.faces[:, [0, 1]], solid.faces[:, [1, 2]],
+                                    solid.faces[:, [2, 0]]]), axis=1)  # fmt: skip
+    start, end = solid.vertices[np.unique(pairs, axis=0).T]
+    step_mm = gap * float(np.linalg.norm(np.ptp(solid.vertices[used], axis=0)))
+    counts = np.ceil(np.linalg.norm(end - start, axis=1) / max(step_mm, 1e-9)).astype(int)
+    found = [solid.vertices[used]]
+    for count in np.unique(counts[counts > 1]):
+        chosen = counts == count
+        share = (np.arange(1, count) / count)[:, None, None]
+        found.append((start[chosen] * (1 - share) + end[chosen] * share).reshape(-1, 3))
+    return np.concatenate(found)
+
+
 def hides_its_back(part: Part) -> bool:
     """Whether every connected piece is a closed surface that is wound outwards.
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from vqc.geometry import box_of_points, crop, project, transform, world2cam
 from vqc.render import ground, mesh, shading
 from vqc.render.canvas import REPLACEMENTS, Canvas, Tile, actor_of, polydata
-from vqc.render.drawing import UNLABELLED_CODE, Drawing, average, finer, touched
+from vqc.render.drawing import UNLABELLED_CODE, Drawing, average, decode_ids, finer, touched
 from vqc.render.mesh import Mesh
 from vqc.shot import Body, Lamp, Shot
-from vqc.types import ByteArray, FloatArray, Instance, Layers, Scene, View
+from vqc.types import ByteArray, FloatArray, Instance, Intrinsics, Layers, Scene, View
 
 ENVIRONMENT_PX = 512
 ENVIRONMENT_LODS = 7.0
@@ -69,11 +69,13 @@ def model_of(scene: Scene) -> Model:
 class Exposure:
     """Layers, without their picture, and the light that falls on the sensor.
 
-    light: (H, W, 3) float32, linear; 1 is white.
+    light: (H, W, 3) float32, linear; 1 is white. id_samples: (H · aa, W · aa), the ids before
+    each pixel took one.
     """
 
     layers: Layers
     light: NDArray[np.float32]
+    id_samples: NDArray[np.int32]
 
 
 class Stage(Drawing):
@@ -96,7 +98,7 @@ class Stage(Drawing):
         side = (max(width * aa, SHADOW_PX), max(height * aa, SHADOW_PX))
         self._canvas = Canvas(*side, (0, 0, 0))
         self._shapes: dict[tuple[str, int, int, bool], Any] = {}
-        self._pool: dict[tuple[str, int, int, int, int], list[Any]] = {}
+        self._pool: dict[tuple[str, int, int, int], list[Any]] = {}
         self._textures = {
             "table": Texture(shading.TABLE_WIDTH, 1 + shading.MAX_BODIES, 4),
             "shadowMap": Texture(SHADOW_PX, SHADOW_PX, 1),
@@ -104,6 +106,7 @@ class Stage(Drawing):
         }
         self._items: list[tuple[Body, int]] = []
         self._solids: list[Any] = []
+        self._dense: dict[tuple[int, int], FloatArray] = {}
 
     # What stands where ---------------------------------------------------------------------
 
@@ -127,12 +130,15 @@ class Stage(Drawing):
             used[body.model, number] = slot + 1
             at = body.pose.ravel().tolist()
             code = order if order <= self._count else UNLABELLED_CODE
-            for actor in self._actors("flat", body.model, number, slot, 0):
+            for actor in self._actors("flat", body.model, number, slot):
                 actor.GetUserMatrix().DeepCopy(at)
                 actor.GetProperty().SetColor(*((code >> s & 255) / 255 for s in (0, 8, 16)))
                 flat.append(actor)
-            for actor in self._actors("lit", body.model, number, slot, rows[id(body)]):
+            for actor in self._actors("lit", body.model, number, slot):
                 actor.GetUserMatrix().DeepCopy(at)
+                shaders = actor.GetShaderProperty()
+                shaders.GetVertexCustomUniforms().SetUniformi("bodyRow", rows[id(body)])
+                shaders.GetFragmentCustomUniforms().SetUniformi("bodyRow", rows[id(body)])
                 lit.append(actor)
         self._solids = flat
         self._canvas.fill("lit", lit)
@@ -156,6 +162,17 @@ class Stage(Drawing):
         hull = self._models[body.model].hulls[number]
         return project(transform(world2cam(view.pose) @ body.pose, hull), view.intrinsics)
 
+    def dense_outline(self, instance: int) -> FloatArray:
+        """(N, 3) points of an instance's edges in world axes, near to each other.
+
+        Through a lens straight edges are not straight: corners do not span the outline then.
+        """
+        body, number = self._items[instance - 1]
+        key = (body.model, number)
+        if key not in self._dense:
+            self._dense[key] = mesh.dense_points(self._models[body.model].meshes[number])
+        return transform(body.pose, self._dense[key])
+
     def triangles_px(self, view: View, instance: int) -> FloatArray:
         body, number = self._items[instance - 1]
         solid = self._models[body.model].meshes[number]
@@ -172,20 +189,37 @@ class Stage(Drawing):
         boxes = [box_of_points(self.outline_px(view, i + 1)) for i in range(len(self._items))]
         light = self._backdrop(shot)
         ids = np.zeros((k.height, k.width), np.int32)
+        samples = np.zeros((k.height * self.aa, k.width * self.aa), np.int32)
         visible_px = (0.0,) * self._count
         x0, y0, x1, y1 = touched(boxes, k)
         if x1 > x0 and y1 > y0:
             inside = (slice(y0, y1), slice(x0, x1))
             self._tell(shot)
             part = finer(crop(k, x0, y0, x1 - x0, y1 - y0, 1), self.aa)
-            lit, codes = self._draw(view, [Tile("lit", part), Tile("ids", part)])
+            lit, codes = (self._samples(view, layer, part) for layer in ("lit", "ids"))
             sent, cover = _decoded(average(lit, self.aa))
             light[inside] *= 1.0 - cover[..., None]
             light[inside] += sent
-            ids[inside], visible_px = self._read_ids(codes)
+            y2, y3, x2, x3 = (v * self.aa for v in (y0, y1, x0, x1))
+            samples[y2:y3, x2:x3] = decode_ids(codes)
+            ids[inside], visible_px = self._read_ids(samples[y2:y3, x2:x3])
         silhouettes = self._silhouettes(view, ids, visible_px, boxes)
         rgb = np.zeros((0, 0, 3), np.uint8)
-        return Exposure(Layers(rgb, ids, silhouettes, visible_px), light)
+        return Exposure(Layers(rgb, ids, silhouettes, visible_px), light, samples)
+
+    def _samples(self, view: View, layer: str, part: Intrinsics) -> ByteArray:
+        """A layer through a camera whose frame may be larger than the window."""
+        wide, high = self._canvas.width, self._canvas.height
+        drawn = np.zeros((part.height, part.width, 4), np.uint8)
+        tiles, places = [], []
+        for top in range(0, part.height, high):
+            for left in range(0, part.width, wide):
+                width, height = min(wide, part.width - left), min(high, part.height - top)
+                tiles.append(Tile(layer, crop(part, left, top, width, height, 1)))
+                places.append((slice(top, top + height), slice(left, left + width)))
+        for picture, place in zip(self._draw(view, tiles), places, strict=True):
+            drawn[place] = picture
+        return drawn
 
     def _backdrop(self, shot: Shot) -> NDArray[np.float32]:
         if shot.ground is None:
@@ -251,9 +285,12 @@ class Stage(Drawing):
 
     # VTK's objects -------------------------------------------------------------------------
 
-    def _actors(self, style: str, model: int, number: int, slot: int, row: int) -> list[Any]:
-        """The actors of one instance, kept for the next frame; closed and open pieces apart."""
-        key = (style, model, number, slot, row)
+    def _actors(self, style: str, model: int, number: int, slot: int) -> list[Any]:
+        """The actors of one instance, kept for the next frame; closed and open pieces apart.
+
+        slot: how many of the same instance stand there before it.
+        """
+        key = (style, model, number, slot)
         if key not in self._pool:
             solid = self._models[model].meshes[number]
             sides = (True, False) if style == "lit" else (bool(solid.closed.all()),)
@@ -261,16 +298,15 @@ class Stage(Drawing):
                 (closed, (solid.closed == closed) if style == "lit" else None) for closed in sides
             ]
             self._pool[key] = [
-                self._actor(style, model, number, closed, faces, row)
+                self._actor(style, model, number, closed, faces)
                 for closed, faces in pieces
                 if faces is None or faces.any()
             ]
         return self._pool[key]
 
     def _actor(
-        self, style: str, model: int, number: int, closed: bool,
-        faces: NDArray[np.bool_] | None, row: int,
-    ) -> Any:  # fmt: skip
+        self, style: str, model: int, number: int, closed: bool, faces: NDArray[np.bool_] | None
+    ) -> Any:
         from vtkmodules.vtkCommonDataModel import vtkDataObject
         from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
@@ -289,12 +325,6 @@ class Stage(Drawing):
             )
             for name, texture in self._textures.items():
                 actor.GetProperty().SetTexture(name, texture.vtk)
-            shaders = actor.GetShaderProperty()
-            for uniforms in (
-                shaders.GetVertexCustomUniforms(),
-                shaders.GetFragmentCustomUniforms(),
-            ):
-                uniforms.SetUniformi("bodyRow", row)
         return actor
 
 
