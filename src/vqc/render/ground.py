@@ -20,7 +20,7 @@ from vqc.types import ByteArray, FloatArray, Intrinsics, View
 
 MAP_PX = 256
 """Side of the map of the light on the ground."""
-LAMP_SAMPLES, SKY_SAMPLES = 6, 14
+LAMP_SAMPLES, SKY_SAMPLES = 4, 10
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 _LOWEST = 0.12
 """Sine of the lowest height from which a shadow is drawn: a lower one would have no end."""
@@ -98,7 +98,7 @@ def received(
         own = [shadow for shadow, of in zip(shadows, owner, strict=True) if of == number]
         reaches = 1.0 - np.mean(own, axis=0, dtype=np.float32)
         sky = number == len(light.lamps)
-        soft = cv2.GaussianBlur(reaches, (0, 0), 2.5 if sky else 1.2)
+        soft = cv2.GaussianBlur(reaches, (0, 0), 3.0 if sky else 1.5)
         total += soft[..., None] * np.asarray(_full(light, number), np.float32)
     return total
 

@@ -74,7 +74,7 @@ float noise3(vec3 p) {
 vec2 placeOnMap(vec3 d) {
   return vec2(atan(d.y, d.x) / 6.283185 + 0.5, 0.5 - asin(clamp(d.z, -1.0, 1.0)) / 3.141593);
 }
-// Share of the first lamp's light that reaches a point: 9 taps, as far apart as the lamp is large.
+// Share of the first lamp's light that reaches a point: 5 taps, as far apart as the lamp is large.
 float lampReaches(vec3 at, vec3 n, vec4 setting) {
   mat4 toMap = mat4(tableAt(0, 4), tableAt(0, 5), tableAt(0, 6), tableAt(0, 7));
   vec3 place = (toMap * vec4(at + n * setting.y, 1.0)).xyz * 0.5 + 0.5;
@@ -82,12 +82,12 @@ float lampReaches(vec3 at, vec3 n, vec4 setting) {
   float turn = 6.2832 * hash3(vec3(gl_FragCoord.xy, 1.0));
   mat2 spin = mat2(cos(turn), sin(turn), -sin(turn), cos(turn));
   float lit = 0.0;
-  for (int k = 0; k < 9; k++) {
-    float r = sqrt((float(k) + 0.5) / 9.0), a = 2.39996 * float(k);
+  for (int k = 0; k < 5; k++) {
+    float r = sqrt((float(k) + 0.5) / 5.0), a = 2.39996 * float(k);
     vec2 tap = place.xy + spin * vec2(cos(a), sin(a)) * r * setting.z;
     lit += step(place.z - setting.w, texture(shadowMap, tap).r);
   }
-  return lit / 9.0;
+  return lit / 5.0;
 }
 """
 FRAGMENT = """
@@ -100,8 +100,8 @@ FRAGMENT = """
   float rough = finish.x, metal = finish.y;
   vec3 onBody = positionMC + body.x;
   if (base.a > 0.0) {
-    float g = noise3(onBody * 9.0) + noise3(onBody * 41.0) + noise3(onBody * 130.0) - 1.5;
-    albedo *= max(0.0, 1.0 + base.a * g * 2.0);
+    float g = noise3(onBody * 11.0) + noise3(onBody * 90.0) - 1.0;
+    albedo *= max(0.0, 1.0 + base.a * g * 2.5);
   }
   if (finish.z > 0.0) {
     float s = noise3(onBody.yzx * vec3(7.0, 160.0, 160.0));

@@ -24,6 +24,8 @@ from vqc.types import ByteArray, FloatArray, Instance, Intrinsics, Layers, Scene
 ENVIRONMENT_PX = 512
 ENVIRONMENT_LODS = 7.0
 """The level of its texture that is all but one colour: 4 × 2 pixels."""
+COARSE = 64
+"""Cells along a model's longest side in which its details are joined for shadows on the ground."""
 SHADOW_PX = 512
 """Side of the first lamp's shadow map."""
 
@@ -105,7 +107,7 @@ class Stage(Drawing):
             "environment": _environment(environment),
         }
         self._items: list[tuple[Body, int]] = []
-        self._solids: list[Any] = []
+        self._casters: list[Any] = []
         self._dense: dict[tuple[int, int], FloatArray] = {}
 
     # What stands where ---------------------------------------------------------------------
@@ -140,8 +142,9 @@ class Stage(Drawing):
                 shaders.GetVertexCustomUniforms().SetUniformi("bodyRow", rows[id(body)])
                 shaders.GetFragmentCustomUniforms().SetUniformi("bodyRow", rows[id(body)])
                 lit.append(actor)
-        self._solids = flat
-        self._canvas.fill("lit", lit)
+        self._casters = self._coarse(shot)
+        # What is drawn first in one colour hides what lies behind before that is shaded.
+        self._canvas.fill("lit", [*flat, *lit])
         self._canvas.fill("ids", flat)
         for order in range(len(items)):
             self._canvas.fill(f"alone {order + 1}", [flat[order]])
@@ -231,7 +234,7 @@ class Stage(Drawing):
         top_mm = max(float(points[:, 2].max()), 0.0)
         tiles = []
         for number, direction in enumerate(towards):
-            self._canvas.fill(f"flat {number}", self._solids)
+            self._canvas.fill(f"flat {number}", self._casters)
             tiles.append(Tile(f"flat {number}", size, window.clip(direction, top_mm)))
         drawn = self._canvas.draw(tiles, np.eye(4), 0.0, 1.0)
         shadows = [picture[..., 3] > 0 for picture in drawn]
@@ -304,6 +307,26 @@ class Stage(Drawing):
             ]
         return self._pool[key]
 
+    def _coarse(self, shot: Shot) -> list[Any]:
+        """An actor for each body with about as much detail as the map of the ground shows."""
+        from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+        actors, used = [], dict[int, int]()
+        for body in shot.bodies:
+            slot = used.get(body.model, 0)
+            used[body.model] = slot + 1
+            key = ("coarse", body.model, 0, slot)
+            if key not in self._pool:
+                shape = ("coarse", body.model, 0, False)
+                if shape not in self._shapes:
+                    self._shapes[shape] = _coarse(self._models[body.model])
+                actor = actor_of(self._shapes[shape], REPLACEMENTS["flat"], False)
+                actor.SetUserMatrix(vtkMatrix4x4())
+                self._pool[key] = [actor]
+            self._pool[key][0].GetUserMatrix().DeepCopy(body.pose.ravel().tolist())
+            actors += self._pool[key]
+        return actors
+
     def _actor(
         self, style: str, model: int, number: int, closed: bool, faces: NDArray[np.bool_] | None
     ) -> Any:
@@ -326,6 +349,21 @@ class Stage(Drawing):
             for name, texture in self._textures.items():
                 actor.GetProperty().SetTexture(name, texture.vtk)
         return actor
+
+
+def _coarse(model: Model) -> Any:
+    """The whole model, its vertices joined in the cells of a grid: COARSE along its longest side."""
+    from vtkmodules.vtkFiltersCore import vtkQuadricClustering
+
+    whole = mesh.join(model.meshes)
+    sides = np.ptp(whole.vertices[np.unique(whole.faces)], axis=0)
+    cells = np.maximum(np.ceil(sides / max(float(sides.max()), 1e-9) * COARSE), 1).astype(int)
+    clustering = vtkQuadricClustering()
+    clustering.SetInputData(polydata(whole))
+    clustering.AutoAdjustNumberOfDivisionsOff()
+    clustering.SetNumberOfDivisions(*cells.tolist())
+    clustering.Update()
+    return clustering.GetOutput()
 
 
 class Texture:
