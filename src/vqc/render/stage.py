@@ -352,7 +352,7 @@ class Stage(Drawing):
 
 
 def _coarse(model: Model) -> Any:
-    """The whole model, its vertices joined in the cells of a grid: COARSE along its longest side."""
+    """The whole model, its vertices joined in cells of a grid, COARSE along the longest side."""
     from vtkmodules.vtkFiltersCore import vtkQuadricClustering
 
     whole = mesh.join(model.meshes)
