@@ -28,9 +28,9 @@ def look(coefficients):
     camera = dict(zip(("k1", "k2", "p1", "p2", "k3"), coefficients, strict=True))
     camera |= {"fov_deg": 60, "size": {"uniform": [0.3, 0.9]}, "cut_off": 0.5}
     camera |= {"x": {"uniform": [0.1, 0.9]}, "y": {"uniform": [0.1, 0.9]}}
-    camera["elevation_deg"] = {"uniform": [20, 90]}
+    camera["elevation_deg"] = {"uniform": [15, 60]}
     return look_from_record(
-        {"vqc_look": 1, "camera": camera, "scene": {"rest": 1, "parts": 3}}, "test"
+        {"vqc_look": 1, "camera": camera, "scene": {"rest": 1, "parts": 4, "spacing": 0.02}}, "test"
     )
 
 
@@ -103,7 +103,7 @@ def test_labels_follow_the_lens(studio, coefficients):
             assert thing.box_xyxy == pytest.approx(box, abs=1)
             wrong = rle.decode(thing.mask) != (share >= 0.5)
             border = sum(np.count_nonzero(np.diff(share >= 0.5, axis=axis)) for axis in (0, 1))
-            assert np.count_nonzero(wrong) <= 0.2 * border + 5  # a fifth of a pixel
+            assert np.count_nonzero(wrong) <= 0.25 * border + 5  # a quarter of a pixel
             if inside:
                 truth = np.count_nonzero(seen) / np.count_nonzero(alone[number - 1])
                 hidden += truth < 0.95

@@ -81,13 +81,12 @@ def annotate(
 
 
 def through_lens(
-    annotation: Annotation, ids: NDArray[np.int32], outline_px: FloatArray, seen_px: float,
-    whole_px: float, with_mask: bool,
-) -> Annotation:  # fmt: skip
+    annotation: Annotation, ids: NDArray[np.int32], outline_px: FloatArray, with_mask: bool
+) -> Annotation:
     """An annotation of the pinhole's frame, in the frame of a lens that bends it.
 
-    ids: (H, W) of the lens's frame. outline_px: (N, 2) points of the object's edges there. seen_px,
-    whole_px: area of what shows in that frame and of the whole, both measured in the pinhole's.
+    ids: (H, W) of the lens's frame. outline_px: (N, 2) points of the object's edges there. The
+    visibility stays, but for an object of which nothing shows any more.
     Raises LabelError where pixels lie outside the geometry.
     """
     height, width = ids.shape
@@ -101,7 +100,7 @@ def through_lens(
         annotation,
         box_xyxy=box,
         amodal_box_xyxy=tuple(round(v, 3) for v in amodal),  # type: ignore[arg-type]
-        visibility=round(min(seen_px / whole_px, 1.0), 6) if box else 0.0,
+        visibility=annotation.visibility if box else 0.0,
         truncated=amodal[0] < 0 or amodal[1] < 0 or amodal[2] > width or amodal[3] > height,
         mask=rle.encode(ids == number) if with_mask and box else None,
     )

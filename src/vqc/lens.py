@@ -43,13 +43,13 @@ class Glass:
 
     pinhole: its intrinsics. picture_at: x and y, (H, W) float32, where OpenCV's `remap` finds each
     pixel's centre in it. samples_at: rows and columns, (H · aa, W · aa), the sample of the
-    pinhole that each sample shows. area_px: for each of these, its share of the pinhole's pixels.
+    pinhole that each sample shows. offset: of the lens's frame in the pinhole's, x and y in pixels.
     """
 
     pinhole: Intrinsics
     picture_at: tuple[GridArray, GridArray]
     samples_at: tuple[NDArray[np.intp], NDArray[np.intp]]
-    area_px: GridArray
+    offset: tuple[int, int]
 
 
 def glass(k: Intrinsics, aa: int) -> Glass:
@@ -63,8 +63,6 @@ def glass(k: Intrinsics, aa: int) -> Glass:
         k.fx, k.fy, k.cx + left, k.cy + top, k.width + left + right, k.height + top + bottom
     )
     x, y = undistorted_grid(k, k.distortion, 1)
-    across = np.gradient(x, axis=1) * np.gradient(y, axis=0)
-    area = np.abs(across - np.gradient(x, axis=0) * np.gradient(y, axis=1)) / aa**2
     fine_x, fine_y = undistorted_grid(k, k.distortion, aa)
     rows = np.clip(np.floor((fine_y + top) * aa), 0, pinhole.height * aa - 1).astype(np.intp)
     cols = np.clip(np.floor((fine_x + left) * aa), 0, pinhole.width * aa - 1).astype(np.intp)
@@ -72,7 +70,7 @@ def glass(k: Intrinsics, aa: int) -> Glass:
         pinhole,
         (x + np.float32(left - 0.5), y + np.float32(top - 0.5)),
         (rows, cols),
-        np.repeat(np.repeat(area, aa, axis=0), aa, axis=1).astype(np.float32),
+        (left, top),
     )
 
 
@@ -133,6 +131,17 @@ def distort_beyond(points: FloatArray, coefficients: Coefficients) -> FloatArray
     found = distort(points, coefficients)
     found[far] = distort(last, coefficients) + points[far] - last
     return found
+
+
+def area_scale(pixels: FloatArray, k: Intrinsics) -> FloatArray:
+    """(N,) how much larger the lens shows what lies at (N, 2) pixels of the pinhole's frame.
+
+    0 beyond the fold, where the lens shows nothing.
+    """
+    assert k.distortion is not None
+    points = _normalise(pixels, k)
+    scale: FloatArray = np.maximum(_jacobian(points, k.distortion)[3], 0.0)
+    return scale * _is_before_fold(points, k.distortion)
 
 
 def _is_before_fold(points: FloatArray, coefficients: Coefficients) -> NDArray[np.bool_]:

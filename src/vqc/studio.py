@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from vqc import lens, sensor
 from vqc.annotate import annotate, through_lens
 from vqc.errors import InputError
-from vqc.geometry import transform, world2cam
+from vqc.geometry import box_of_points, transform, world2cam
 from vqc.look import shapes
 from vqc.look.draw import Place, draw_shot
 from vqc.look.rest import center_of_mass, stable_poses
@@ -27,7 +28,7 @@ from vqc.render.drawing import most_frequent
 from vqc.render.stage import Model, Stage, model_of
 from vqc.scene import LabelRules, build_scene
 from vqc.shot import Shot
-from vqc.types import Annotation, ByteArray, Scene
+from vqc.types import Annotation, ByteArray, Intrinsics, Scene, View
 
 SHAPES_OF_A_KIND = 4
 """A frame's distractors are drawn from that many of each kind, in sizes and colours of its own."""
@@ -128,17 +129,27 @@ class Studio:
         light = cv2.remap(exposure.light, *glass.picture_at, cv2.INTER_LINEAR)
         samples = exposure.id_samples[glass.samples_at]
         ids = most_frequent(samples, aa)
-        areas = np.bincount(samples.ravel() + 1, glass.area_px.ravel(), len(scene.instances) + 2)
+        seen_px = np.bincount(samples.ravel() + 1, minlength=len(scene.instances) + 2) / aa**2
         objects = []
         for thing in annotate(scene, flat.view, layers, self._stage):
             number = thing.instance or 0
             points = transform(world2cam(shot.view.pose), self._stage.dense_outline(number))
-            whole_px = layers.silhouettes[number - 1].area_px
-            bent = lens.project_bent(points, k)
-            objects.append(
-                through_lens(thing, ids, bent, areas[number + 1], whole_px, self._format.masks)
-            )
+            bent = through_lens(thing, ids, lens.project_bent(points, k), self._format.masks)
+            if bent.box_xyxy and (bent.truncated or (thing.visibility or 0) < 1):
+                whole_px = self._whole_px(flat.view, glass, k, number)
+                share = min(seen_px[number + 1] / whole_px, 1.0) if whole_px else 1.0
+                bent = replace(bent, visibility=round(float(share), 6))
+            objects.append(bent)
         return light, tuple(objects)
+
+    def _whole_px(self, view: View, glass: lens.Glass, k: Intrinsics, number: int) -> float:
+        """Pixels of an object's whole silhouette as the lens would show it, hidden or not."""
+        x0, y0, x1, y1 = box_of_points(self._stage.outline_px(view, number))
+        left, top, right, bottom = floor(x0), floor(y0), ceil(x1), ceil(y1)
+        cells = self._stage.coverage(view, number, (left, top, right, bottom), 1)
+        rows, cols = np.nonzero(cells)
+        x, y = cols + left + 0.5 - glass.offset[0], rows + top + 0.5 - glass.offset[1]
+        return float(lens.area_scale(np.stack([x, y], axis=1), k).sum())
 
     def close(self) -> None:
         """Free the window."""
