@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from vqc.cad import MeshSettings, find_step_files
+from vqc.cad import STEP_SUFFIXES, MeshSettings, find_step_files
 from vqc.contract import SET_NAME, is_set_name, is_text
 from vqc.errors import InputError
 from vqc.look.assets import find_pictures
@@ -32,7 +32,7 @@ class Request:
     axes: azimuth, elevation and tilt. picture: the fields of `Picture`, but `size` as
     WIDTHxHEIGHT and `background` as a colour's name; what is left out has its default.
     look: "plain", the name of a look or a file; the five after it go with a look alone.
-    backgrounds: pictures, folders of them, or sets. distractors: STEP files or folders of them.
+    backgrounds: pictures, folders of them, or sets. distractors: STEP or STL files, or folders.
     """
 
     step: tuple[Path, ...]
@@ -119,7 +119,7 @@ def _look_block(request: Request) -> tuple[LookBlock, dict[str, Path]]:
     look, pictures, steps, light = _each(
         lambda: read_look(request.look),
         lambda: find_pictures(request.backgrounds),
-        lambda: find_step_files(list(request.distractors)) if request.distractors else [],
+        lambda: find_step_files(request.distractors, (*STEP_SUFFIXES, ".stl")),
         lambda: [] if request.environment is None else find_pictures([request.environment]),
     )
     groups = [{_sha256(path): path for path in paths} for paths in (pictures, steps, light)]

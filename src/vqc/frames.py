@@ -19,7 +19,7 @@ import numpy as np
 
 from vqc import sensor
 from vqc.annotate import annotate
-from vqc.cad import read_step
+from vqc.cad import read_step, read_stl
 from vqc.errors import InputError, LabelError, OutputError
 from vqc.files import replace_file
 from vqc.formats import yolo
@@ -253,7 +253,7 @@ def open_studio(plan: Plan) -> Studio:
     others = [
         scene_of(recipe, Source(a.file, a.file, a.sha256, "other"), assembly).scene
         for a in block.distractors
-        for assembly in [read_step(plan.paths[a.sha256], recipe.mesh)]
+        for assembly in [_read_other(plan.paths[a.sha256], recipe)]
     ]
     light = block.environment
     environment = None if light is None else read_environment(plan.paths[light.sha256])
@@ -266,6 +266,10 @@ def open_studio(plan: Plan) -> Studio:
         [plan.paths[a.sha256] for a in block.backgrounds],
         environment,
     )
+
+
+def _read_other(path: Path, recipe: RenderRecipe) -> Assembly:
+    return read_stl(path) if path.suffix.lower() == ".stl" else read_step(path, recipe.mesh)
 
 
 def cannot_write(where: Path, error: OSError) -> OutputError:

@@ -7,11 +7,13 @@ file's names, structure, placements and colours; and mesh files for other progra
                   xcaf ▸ structure                ▲ cache
 """
 
-from vqc.cad.convert import Conversion, convert, find_step_files, read_each
+from vqc.cad.convert import STEP_SUFFIXES, Conversion, convert, find_step_files, read_each
 from vqc.cad.reader import read_step
 from vqc.cad.settings import MeshSettings, ReadLimits
+from vqc.cad.stl import read_stl
 
 __all__ = [
+    "STEP_SUFFIXES",
     "Conversion",
     "MeshSettings",
     "ReadLimits",
@@ -19,4 +21,5 @@ __all__ = [
     "find_step_files",
     "read_each",
     "read_step",
+    "read_stl",
 ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vqc.types import Assembly
 
 RECORD_FORMAT = 1
-_SUFFIXES = (".step", ".stp")
+STEP_SUFFIXES = (".step", ".stp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,10 @@ class Conversion:
     reused: bool
 
 
-def find_step_files(paths: Sequence[Path]) -> list[Path]:
+def find_step_files(paths: Sequence[Path], suffixes: tuple[str, ...] = STEP_SUFFIXES) -> list[Path]:
     """The given STEP files, and those of the given folders in order of name; each once.
+
+    suffixes: what the names of files in folders may end in.
 
     Raises InputError naming every path that is missing and every folder without any.
     """
@@ -61,9 +63,9 @@ def find_step_files(paths: Sequence[Path]) -> list[Path]:
         inside = [path]
         if path.is_dir():
             inside = sorted(
-                p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file()
+                p for p in path.iterdir() if p.suffix.lower() in suffixes and p.is_file()
             )
-            faults += [] if inside else [f"{path}: no .step or .stp file in this folder"]
+            faults += [] if inside else [f"{path}: no {' or '.join(suffixes)} file in this folder"]
         elif not path.exists():
             faults.append(f"{path}: there is no such file or folder")
         elif not path.is_file():

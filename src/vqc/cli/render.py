@@ -53,7 +53,7 @@ def render(
     ] = None,
     distractors: Annotated[
         list[Path] | None,
-        typer.Option(help="With a look: STEP files of other things; may repeat."),
+        typer.Option(help="With a look: STEP or STL files of other things; may repeat."),
     ] = None,
     environment: Annotated[
         Path | None,
