@@ -28,7 +28,7 @@ MAX_LAMPS = 8
 MAX_COLOURS = 120
 MAX_BODIES = 60
 TABLE_WIDTH = 8 + 2 * MAX_COLOURS
-_LAMPS_AT, _SHADOW_AT = 12, 4
+_LAMPS_AT, _SHADOW_AT, _AROUND_AT = 12, 4, 12 + 2 * MAX_LAMPS
 CV_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])
 
 VERTEX_DECLARATIONS = """//VTK::Normal::Dec
@@ -73,6 +73,14 @@ float noise3(vec3 p) {
 // A direction on the environment map: longitude and latitude.
 vec2 placeOnMap(vec3 d) {
   return vec2(atan(d.y, d.x) / 6.283185 + 0.5, 0.5 - asin(clamp(d.z, -1.0, 1.0)) / 3.141593);
+}
+// What a white surface that faces d sends back of the map's light, as spherical harmonics.
+vec3 lightAround(vec3 d) {
+  float y[9] = float[9](1.0, d.y, d.z, d.x, d.x * d.y, d.y * d.z, 3.0 * d.z * d.z - 1.0,
+                        d.x * d.z, d.x * d.x - d.y * d.y);
+  vec3 sum = vec3(0.0);
+  for (int k = 0; k < 9; k++) sum += y[k] * tableAt(0, AROUND_AT + k).rgb;
+  return sum;
 }
 // Share of the first lamp's light that reaches a point: 5 taps, as far apart as the lamp is large.
 float lampReaches(vec3 at, vec3 n, vec4 setting) {
@@ -132,7 +140,7 @@ FRAGMENT = """
     mat3 toMap = mat3(tableAt(0, 9).xyz, tableAt(0, 10).xyz, tableAt(0, 11).xyz);
     vec3 from = toMap * r, facing = toMap * n;
     mirrored = textureLod(environment, placeOnMap(from), rough * frame.w).rgb * frame.z;
-    around = textureLod(environment, placeOnMap(facing), frame.w).rgb * frame.z;
+    around = max(lightAround(facing), 0.0) * frame.z;
   } else {
     around = mix(below, above, 0.5 + 0.5 * dot(n, up));
     mirrored = mix(below, above, smoothstep(-rough, rough + 1e-3, dot(r, up)));
@@ -161,6 +169,60 @@ class ShadowMap:
     bias: float
 
 
+_LUMA = np.array([0.2126, 0.7152, 0.0722])
+_HARMONICS = np.sqrt(np.array([1, 3, 3, 3, 15, 15, 5 / 4, 15, 15 / 4]) / (4 * np.pi))
+_COSINE = np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Around:
+    """The light of an environment map on matt surfaces.
+
+    harmonics: (9, 3), of what a white surface sends back by the direction that it faces, with all
+    constant factors in them (Ramamoorthi and Hanrahan, "An efficient representation for irradiance
+    environment maps", 2001). levels: of the map's texture, which stand for rougher reflections.
+    """
+
+    harmonics: FloatArray
+    levels: float
+
+    def on_ground(self) -> FloatArray:
+        """(3,) what a white surface sends back that faces up."""
+        lit: FloatArray = np.maximum(
+            _polynomials(np.array([[0.0, 0.0, 1.0]]))[0] @ self.harmonics, 0
+        )
+        return lit
+
+    def gain(self, light: Light) -> float:
+        """What makes the map as bright as the light from everywhere was drawn."""
+        return float(np.asarray(light.above) @ _LUMA / max(float(self.on_ground() @ _LUMA), 1e-6))
+
+
+def light_around(map_rgb: NDArray[np.float32], levels: float) -> Around:
+    """map_rgb: (H, W, 3) linear light, longitude by latitude, up at the top."""
+    height, width = map_rgb.shape[:2]
+    latitude = np.pi * (0.5 - (np.arange(height) + 0.5) / height)
+    longitude = 2 * np.pi * ((np.arange(width) + 0.5) / width - 0.5)
+    flat = np.cos(latitude)[:, None]
+    facing = np.stack(
+        np.broadcast_arrays(
+            flat * np.cos(longitude), flat * np.sin(longitude), np.sin(latitude)[:, None]
+        ),
+        axis=-1,
+    ).reshape(-1, 3)
+    solid_angle = (np.broadcast_to(flat, (height, width)) * 2 * np.pi**2 / (height * width)).ravel()
+    values = _polynomials(facing) * _HARMONICS
+    found = (values * solid_angle[:, None]).T @ map_rgb.reshape(-1, 3).astype(np.float64)
+    return Around(found * (_HARMONICS * _COSINE)[:, None], levels)
+
+
+def _polynomials(d: FloatArray) -> FloatArray:
+    """(N, 9) of (N, 3) directions, in the order of `lightAround`."""
+    x, y, z = d.T
+    one = np.ones_like(x)
+    return np.stack([one, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], axis=1)
+
+
 def replacements() -> dict[tuple[str, str], str]:
     """(stage, mark of VTK's template) → text."""
     fragment = (
@@ -172,26 +234,27 @@ def replacements() -> dict[tuple[str, str], str]:
         ("vertex", "Normal::Dec"): VERTEX_DECLARATIONS,
         ("vertex", "Normal::Impl"): VERTEX,
         ("fragment", "Normal::Dec"): "\n",
-        ("fragment", "Picking::Dec"): FRAGMENT_DECLARATIONS,
+        ("fragment", "Picking::Dec"): FRAGMENT_DECLARATIONS.replace("AROUND_AT", str(_AROUND_AT)),
         ("fragment", "Normal::Impl"): "\n",
         ("fragment", "Light::Impl"): fragment,
     }
 
 
 def table_of_light(
-    light: Light, world2cam: FloatArray, shadow: ShadowMap | None, environment_lods: float = 0.0
+    light: Light, world2cam: FloatArray, shadow: ShadowMap | None, around: Around | None
 ) -> NDArray[np.float32]:
-    """(TABLE_WIDTH, 4): row 0 of the table. environment_lods: the coarsest level of the map."""
+    """(TABLE_WIDTH, 4): row 0 of the table."""
     row = np.zeros((TABLE_WIDTH, 4), np.float32)
     turn = (CV_TO_GL @ world2cam)[:3, :3]
     row[0, 0] = len(light.lamps)
     row[1, :3], row[2, :3], row[3, :3] = light.above, light.below, turn[:, 2]
-    if light.environment_turn_deg is not None:
+    if light.environment_turn_deg is not None and around is not None:
         angle = np.radians(light.environment_turn_deg)
         c, s = np.cos(angle), np.sin(angle)
         about = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-        row[0, 1:] = 1.0, 1.0, environment_lods
+        row[0, 1:] = 1.0, around.gain(light), around.levels
         row[9:12, :3] = (about @ turn.T).T
+        row[_AROUND_AT : _AROUND_AT + 9, :3] = around.harmonics
     if shadow is not None:
         row[_SHADOW_AT : _SHADOW_AT + 4] = shadow.matrix.T
         row[_SHADOW_AT + 4] = 1.0, shadow.offset_mm, shadow.radius, shadow.bias

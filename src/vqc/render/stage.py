@@ -22,7 +22,7 @@ from vqc.shot import Body, Lamp, Shot
 from vqc.types import ByteArray, FloatArray, Instance, Intrinsics, Layers, Scene, View
 
 ENVIRONMENT_PX = 512
-ENVIRONMENT_LODS = 7.0
+ENVIRONMENT_LEVELS = 7.0
 """The level of its texture that is all but one colour: 4 × 2 pixels."""
 COARSE = 64
 """Cells along a model's longest side in which its details are joined for shadows on the ground."""
@@ -106,6 +106,9 @@ class Stage(Drawing):
             "shadowMap": Texture(SHADOW_PX, SHADOW_PX, 1),
             "environment": _environment(environment),
         }
+        self._around = (
+            None if environment is None else shading.light_around(environment, ENVIRONMENT_LEVELS)
+        )
         self._items: list[tuple[Body, int]] = []
         self._casters: list[Any] = []
         self._dense: dict[tuple[int, int], FloatArray] = {}
@@ -187,6 +190,9 @@ class Stage(Drawing):
 
     def draw(self, shot: Shot) -> Exposure:
         """The shot that was placed."""
+        if shot.light.environment_turn_deg is not None and self._around is not None:
+            red, green, blue = (self._around.on_ground() * self._around.gain(shot.light)).tolist()
+            shot = replace(shot, light=replace(shot.light, above=(red, green, blue)))
         view = shot.view
         k = view.intrinsics
         boxes = [box_of_points(self.outline_px(view, i + 1)) for i in range(len(self._items))]
@@ -251,7 +257,7 @@ class Stage(Drawing):
         """Write the frame's numbers into the table, and draw the first lamp's shadows."""
         camera = world2cam(shot.view.pose)
         shadow = self._cast(shot, camera) if shot.light.lamps else None
-        rows = [shading.table_of_light(shot.light, camera, shadow, ENVIRONMENT_LODS)]
+        rows = [shading.table_of_light(shot.light, camera, shadow, self._around)]
         for body in shot.bodies:
             scale = 1.0 / self._models[body.model].radius_mm
             rows.append(shading.table_of_body(body, camera @ body.pose, scale))
@@ -401,8 +407,10 @@ def _environment(light: NDArray[np.float32] | None) -> Texture:
     values = np.ones((size[1], size[0], 4), np.float32)
     values[..., :3] = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
     texture.set(values)
+    texture.vtk.SetRepeat(True)
     texture.vtk.SetInterpolate(True)
     texture.vtk.SetMipmap(True)
+    texture.vtk.SetMaximumAnisotropicFiltering(1.0)  # it smears where the longitude starts again
     return texture
 
 
