@@ -82,10 +82,10 @@ def test_modules_import_one_way():
         ),
         *("lens", "shot", "sensor", "look", "scene", "cad", "recipe", "render", "annotate"),
         *("studio", "asked", "verify", "engines", "frames"),
-        *("store", "generate", "ultra", "features", "leaks", "intake", "mix", "inspection"),
+        *("store", "generate", "twin", "ultra", "features", "leaks", "intake", "mix", "inspection"),
         *("export", "environment", "doctor", "dataset", "runs", "honesty", "lineage", "trackers"),
-        *("tasks", "train", "evaluations", "figures", "scoring", "grid", "tune", "report"),
-        *("predict", "export_model", "cli"),
+        *("tasks", "train", "evaluations", "figures", "preview", "scoring", "grid", "tune"),
+        *("report", "predict", "export_model", "cli"),
     ]
     for path in sorted((ROOT / "src" / "vqc").rglob("*.py")):
         room = path.relative_to(ROOT / "src" / "vqc").parts[0].removesuffix(".py")

@@ -8,7 +8,7 @@ import pytest
 import shapes
 
 from vqc.formats import rle
-from vqc.geometry import world2cam
+from vqc.geometry import box_of_mask, world2cam
 from vqc.look.reading import look_from_record
 from vqc.studio import Format, Studio
 
@@ -98,9 +98,15 @@ def test_labels_follow_the_lens(studio, coefficients):
             if share.max() < 0.9:
                 continue
             checked += 1
-            rows, cols = np.nonzero(share >= 0.5)
-            box = (cols.min(), rows.min(), cols.max() + 1, rows.max() + 1)
-            assert thing.box_xyxy == pytest.approx(box, abs=1)
+            # Where an edge runs along a row of pixels, a quarter of a sample moves a corner far.
+            inner, outer = box_of_mask(share > 0.75), box_of_mask(share >= 0.25)
+            low, high = np.array(thing.box_xyxy[:2]), np.array(thing.box_xyxy[2:])
+            assert (low >= np.array(outer[:2]) - 1).all() and (
+                high <= np.array(outer[2:]) + 1
+            ).all()
+            assert (low <= np.array(inner[:2]) + 1).all() and (
+                high >= np.array(inner[2:]) - 1
+            ).all()
             wrong = rle.decode(thing.mask) != (share >= 0.5)
             border = sum(np.count_nonzero(np.diff(share >= 0.5, axis=axis)) for axis in (0, 1))
             assert np.count_nonzero(wrong) <= 0.25 * border + 5  # a quarter of a pixel

@@ -79,6 +79,14 @@ class Light:
     below: Rgb
     environment_turn_deg: float | None = None
 
+    def on_open_ground(self) -> Rgb:
+        """What a white surface sends back that faces up and lies in no shadow."""
+        red, green, blue = (
+            self.above[c] + sum(lamp.rgb[c] * max(lamp.towards[2], 0.0) for lamp in self.lamps)
+            for c in range(3)
+        )
+        return red, green, blue
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surface:

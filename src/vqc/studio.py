@@ -19,7 +19,8 @@ from vqc.annotate import annotate, through_lens
 from vqc.errors import InputError
 from vqc.geometry import box_of_points, transform, world2cam
 from vqc.look import shapes
-from vqc.look.draw import Place, draw_shot
+from vqc.look.draw import draw_shot
+from vqc.look.place import Place
 from vqc.look.rest import center_of_mass, stable_poses
 from vqc.look.schema import Look
 from vqc.look.stock import Prop, Stock
@@ -146,10 +147,12 @@ class Studio:
         """Pixels of an object's whole silhouette as the lens would show it, hidden or not."""
         x0, y0, x1, y1 = box_of_points(self._stage.outline_px(view, number))
         left, top, right, bottom = floor(x0), floor(y0), ceil(x1), ceil(y1)
-        cells = self._stage.coverage(view, number, (left, top, right, bottom), 1)
+        aa = self._format.aa
+        cells = self._stage.coverage(view, number, (left, top, right, bottom), aa)
         rows, cols = np.nonzero(cells)
-        x, y = cols + left + 0.5 - glass.offset[0], rows + top + 0.5 - glass.offset[1]
-        return float(lens.area_scale(np.stack([x, y], axis=1), k).sum())
+        x = (cols + 0.5) / aa + left - glass.offset[0]
+        y = (rows + 0.5) / aa + top - glass.offset[1]
+        return float(lens.area_scale(np.stack([x, y], axis=1), k).sum()) / aa**2
 
     def close(self) -> None:
         """Free the window."""

@@ -15,6 +15,7 @@ from vqc.cli import (
     evaluate,
     grid,
     leaks,
+    look,
     machine,
     mix,
     photos,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command(name="convert")(cad.convert)
 app.command(name="render")(render.render)
+app.add_typer(look.app, name="look")
 app.command(name="intake")(photos.intake)
 app.command(name="mix")(mix.mix)
 app.command(name="leaks")(leaks.leaks)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
 import numpy as np
 
 from vqc.geometry import box_of_points, project, transform, world2cam
 from vqc.types import Box, CameraPose, FloatArray, Intrinsics
 
-_STEPS = 12
+_STEPS, _SHIFTS, _PLACES = 40, 8, 6
 _NEAREST = 1.15
 """Distance of the camera from the part's centre, at least, in radii of the part."""
+_MARGIN_PX = 1.0
+"""What stays free at the border, so that rounding puts nothing over it."""
 
 
 def aim(
@@ -29,29 +31,69 @@ def aim(
     may reach over the border; else its place gives way as far as it fits.
     Distortion is left out of account. A size that would need the camera inside the part is not
     reached.
+
+    Seen along a needle, the size changes far faster than the distance, so that is searched between
+    bounds: Newton's step of 1 ÷ size where it stays within them, else their geometric mean.
     """
     center = (points.min(axis=0) + points.max(axis=0)) / 2
     radius = float(np.linalg.norm(points - center, axis=1).max()) or 1.0
-    side = min(k.width, k.height)
-    distance = max(radius * 2 * min(k.fx, k.fy) / (size * side), _NEAREST * radius)
-    x, y, z = center.tolist()
-    pose = CameraPose(*angles, distance, (x, y, z))
-    wanted = np.array([place[0] * k.width, place[1] * k.height])
+    turn = world2cam(CameraPose(*angles, 1.0))[:3, :3]
+    seen = (points - center) @ turn.T
+    frame = np.array([k.width, k.height])
+    wanted = np.array(place) * frame
+    for _ in range(_PLACES):
+        distance, shift, half = _solve(seen, radius, k, size * float(frame.min()), wanted)
+        room = np.maximum(frame / 2 - half - _MARGIN_PX, 0.0)
+        inside = np.clip(wanted, frame / 2 - room, frame / 2 + room)
+        if may_cut or np.abs(inside - wanted).max() < _MARGIN_PX / 4:
+            break
+        wanted = inside
+    x, y, z = (center + turn[:2].T @ shift).tolist()
+    return CameraPose(*angles, distance, (x, y, z))
+
+
+def _solve(
+    seen: FloatArray, radius: float, k: Intrinsics, size_px: float, wanted: FloatArray
+) -> tuple[float, FloatArray, FloatArray]:
+    """Distance, shift (2,) and half the box (2,) in pixels with that longer side and centre.
+
+    seen: (N, 3) points around the part's centre in camera axes; the shift is along them.
+    """
+    nearest, farthest = _NEAREST * radius, math.inf
+    distance = max(radius * 2 * min(k.fx, k.fy) / size_px, nearest)
     for _ in range(_STEPS):
-        x0, y0, x1, y1 = seen_box(points, pose, k)
-        half = np.array([x1 - x0, y1 - y0]) / 2
-        if not may_cut:
-            middle = np.array([k.width / 2, k.height / 2])
-            room = np.maximum(middle - half, 0.0)
-            wanted = np.clip(np.array(place) * middle * 2, middle - room, middle + room)
-        ratio = 2 * float(half.max()) / (size * side)
-        distance = max(pose.distance_mm * ratio, _NEAREST * radius)
-        off = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) - wanted
-        camera = world2cam(pose)
-        shift = off[0] / k.fx * camera[0, :3] + off[1] / k.fy * camera[1, :3]
-        x, y, z = (np.asarray(pose.target_mm) + shift * distance).tolist()
-        pose = replace(pose, distance_mm=distance, target_mm=(x, y, z))
-    return pose
+        shift, half, depth = _placed(seen, distance, k, wanted)
+        ratio = 2 * float(half.max()) / size_px
+        if abs(ratio - 1) < 1e-9 or farthest - nearest < 1e-9 * radius:
+            break
+        nearest, farthest = (distance, farthest) if ratio > 1 else (nearest, distance)
+        better = distance + depth * (ratio - 1)
+        if not nearest < better < farthest:
+            better = math.sqrt(nearest * farthest)
+        distance = better
+    shift, half, _ = _placed(seen, distance, k, wanted)
+    return distance, shift, half
+
+
+def _placed(
+    seen: FloatArray, distance: float, k: Intrinsics, wanted: FloatArray
+) -> tuple[FloatArray, FloatArray, float]:
+    """How far the camera must move in its own plane so that the box's centre is where wanted.
+
+    Also returns half the box, and the mean depth of the two points that its longer side joins.
+    """
+    focal, axes = np.array([k.fx, k.fy]), np.arange(2)
+    depths, shift = seen[:, 2] + distance, np.zeros(2)
+    for _ in range(_SHIFTS):
+        pixels = focal * (seen[:, :2] - shift) / depths[:, None] + (k.cx, k.cy)
+        ends = np.stack([pixels.argmin(axis=0), pixels.argmax(axis=0)])
+        low, high = pixels[ends, axes]
+        off = (low + high) / 2 - wanted
+        if np.abs(off).max() < 1e-7:
+            break
+        shift = shift + off / (focal * (1 / depths[ends]).mean(axis=0))
+    longer = int((high - low).argmax())
+    return shift, (high - low) / 2, float(depths[ends[:, longer]].mean())
 
 
 def seen_box(points: FloatArray, pose: CameraPose, k: Intrinsics) -> Box:

@@ -41,14 +41,10 @@ def draw_light(
         for weight, towards, colour, size in drawn
     )
     above = sky * (total * ambient if lamps else total)
-    downwards = above + sum(np.asarray(p.rgb) * max(p.towards[2], 0.0) for p in lamps)
-    below = bounce * downwards
-    return Light(
-        lamps,
-        _times(above, 1.0),
-        _times(below, 1.0),
-        round(turn, 3) if has_environment and shines else None,
-    )
+    open_sky = Light(lamps, _times(above, 1.0), (0.0, 0.0, 0.0))
+    below = bounce * np.asarray(open_sky.on_open_ground())
+    environment = round(turn, 3) if has_environment and shines else None
+    return Light(lamps, open_sky.above, _times(below, 1.0), environment)
 
 
 def mean_light(picture: ByteArray) -> FloatArray:

@@ -166,8 +166,11 @@ class SensorLook:
     """What the camera makes of the light. Lengths are in pixels of a frame 480 high."""
 
     exposure_ev: Distribution = _number(0, -6, 6, "EV", "exposure, in powers of two")
-    red: Distribution = _number(1, 0.2, 5, "", "white balance: red, relative to green")
-    blue: Distribution = _number(1, 0.2, 5, "", "white balance: blue, relative to green")
+    white_balance: Distribution = _number(
+        1, 0, 1, "", "how far the camera takes back the colour of the light: 0 not, 1 wholly"
+    )
+    red: Distribution = _number(1, 0.2, 5, "", "red beside that, relative to green")
+    blue: Distribution = _number(1, 0.2, 5, "", "blue beside that, relative to green")
     vignette: Distribution = _number(0, 0, 1, "", "share of the light that the corners lose")
     defocus_px: Distribution = _number(0, 0, 20, "px", "radius of the disc that a point becomes")
     motion_px: Distribution = _number(0, 0, 60, "px", "length of the line that a point becomes")

@@ -103,12 +103,6 @@ def received(
     return total
 
 
-def unshadowed(light: Light) -> FloatArray:
-    """(3,) the light that an open place of the ground receives."""
-    sources = [_full(light, number) for number in range(len(light.lamps) + 1)]
-    return np.asarray(np.sum(sources, axis=0), np.float64)
-
-
 def _full(light: Light, number: int) -> FloatArray:
     if number == len(light.lamps):
         return np.asarray(light.above)
@@ -198,7 +192,7 @@ def backdrop(
 
     from vqc.sensor import srgb_to_linear
 
-    k, open_light = shot.view.intrinsics, unshadowed(shot.light)
+    k, open_light = shot.view.intrinsics, np.asarray(shot.light.on_open_ground())
     full = open_light.astype(np.float32)
     share = sees_ground(shot.view) if shot.ground is not None else None
     if share is None or share.min() < 1.0:
