@@ -120,7 +120,10 @@ def test_a_file_of_another_make_is_refused(tmp_path, change, message):
     stored(tmp_path)
     file = tmp_path / "evaluation.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=rf"{message}.*; vqc eval makes it anew"):
+        evaluations.read(tmp_path)
+    file.write_text(file.read_text()[:-9])
+    with pytest.raises(InputError, match=r"not JSON: .*; vqc eval makes it anew"):
         evaluations.read(tmp_path)
 
 

@@ -5,7 +5,18 @@ import pytest
 
 from vqc.cad import MeshSettings
 from vqc.errors import InputError, RecipeError
-from vqc.recipe import Picture, RenderRecipe, Source, ViewBlock, grow, read_recipe
+from vqc.look.reading import SHIPPED, read_look
+from vqc.recipe import (
+    Asset,
+    LookBlock,
+    Picture,
+    RenderRecipe,
+    Source,
+    ViewBlock,
+    grow,
+    read_recipe,
+    subject,
+)
 from vqc.scene import LabelRules
 
 BALL = Source("ball", "ball.step", "a" * 64, "ball")
@@ -72,3 +83,58 @@ def test_a_recipe_that_is_none_is_refused(tmp_path, text):
 def test_pictures_that_make_no_sense_are_refused(wrong):
     with pytest.raises(InputError):
         Picture(**wrong)
+
+
+# Looks -------------------------------------------------------------------------------------
+
+TABLE, STOOL = Asset("a.jpg", "1" * 64), Asset("b.jpg", "2" * 64)
+
+
+def of_a_look(name="bench", count=10, backgrounds=(TABLE,), sources=(BALL, BLOCK), **changes):
+    block = LookBlock(
+        read_look(name), count, backgrounds, (Asset("nut.step", "3" * 64),), **changes
+    )
+    return recipe(views=(), sources=sources, look=block)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("environment", [None, Asset("hall.hdr", "4" * 64)])
+def test_a_look_to_yaml_and_back(tmp_path, name, environment):
+    path = tmp_path / "recipe.yaml"
+    asked = of_a_look(name, environment=environment)
+    path.write_text(asked.to_yaml())
+    assert read_recipe(path) == asked and read_recipe(path).sha256() == asked.sha256()
+    assert "views:" not in asked.to_yaml()
+
+
+def test_a_look_grows_by_its_count_alone():
+    few, many = of_a_look(count=10), of_a_look(count=25)
+    assert grow(few, many, Path("set")) == many == grow(many, few, Path("set"))
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (of_a_look("studio"), "look: the set has 'bench', asked for 'studio'"),
+        (of_a_look(backgrounds=(TABLE, STOOL)), "look.backgrounds"),
+        (of_a_look(sources=(BALL,)), "sources of a look: the set has ball.step, block.step"),
+        (of_a_look(sources=(BLOCK, BALL)), "sources of a look"),
+        (of_a_look(environment=STOOL), "look.environment: the set has None"),
+        (recipe(sources=(BALL, BLOCK)), "look: the set has 'bench', asked for 'plain'"),
+    ],
+)
+def test_another_look_is_refused_and_named(other, message):
+    with pytest.raises(RecipeError, match="--fresh") as caught:
+        grow(of_a_look(), other, Path("set"))
+    assert message in str(caught.value)
+
+
+def test_a_look_is_no_continuation_of_views():
+    with pytest.raises(RecipeError, match="look: the set has 'plain', asked for 'bench'"):
+        grow(recipe(sources=(BALL, BLOCK)), of_a_look(), Path("set"))
+
+
+def test_classes_come_in_turn_and_so_do_the_files_of_a_class():
+    twins = (BALL, replace(BLOCK, class_name="ball"), Source("c", "c.step", "c" * 64, "c"))
+    found = [subject(of_a_look(sources=twins), index) for index in range(8)]
+    assert found == [0, 2, 1, 2, 0, 2, 1, 2]

@@ -228,6 +228,21 @@ def test_fresh_keeps_the_old_run_until_the_set_is_found_sound(dataset):
     assert contents(folder) == before
 
 
+def test_fresh_keeps_the_old_run_where_the_machine_cannot_train(dataset, monkeypatch):
+    folder = train.train(asked(dataset)).run.folder
+    before = contents(folder)
+
+    def refuse(task, config):
+        raise InputError(f"--device: there is none for seed {config.seed}")
+
+    monkeypatch.setattr(Counting, "check_machine", refuse, raising=False)
+    for more in ({"fresh": True}, {"name": "new"}):
+        with pytest.raises(InputError, match="there is none for seed 3"):
+            train.train(asked(dataset, settings={"seed": 3}, **more))
+    assert contents(folder) == before and not Path("runs/counting/new").exists()
+    assert train.train(asked(dataset)).was_there  # which needs no machine
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_folder_that_is_no_run_is_left_alone(dataset, fresh):
     mine = Path("runs/counting/squares/thesis.txt")
@@ -295,12 +310,9 @@ def test_what_trained_the_start_weights_is_in_the_lineage(dataset, place, monkey
 
 @pytest.mark.parametrize(
     "name, says",
-    [("a/b", "--name: expected"), ("..", "--name: expected"), ("", None), ("x" * 300, "--name")],
+    [("a/b", "--name: expected"), ("..", "--name: expected"), ("", "got ''"), ("x" * 300, "got")],
 )
 def test_names_are_checked(dataset, name, says):
-    if says is None:
-        assert train.train(asked(dataset, name=name)).run.name == "squares"
-        return
     with pytest.raises(InputError, match=says):
         train.train(asked(dataset, name=name))
     assert not Path("runs").exists()
@@ -352,8 +364,7 @@ def test_a_set_that_is_not_sound_does_not_train(dataset, spoil, monkeypatch):
     monkeypatch.setattr(Counting, "fit", None)
     with pytest.raises(InputError, match=r"is not sound:\n.*(\n.*)*vqc mix --fresh"):
         train.train(asked(dataset))
-    assert [p.name for p in Path("runs/counting/squares").iterdir()] == [".lock"]
-    assert not Path("ran").exists()
+    assert not Path("runs").exists() and not Path("ran").exists()
 
 
 def test_many_faults_are_counted(place):
@@ -402,6 +413,9 @@ def test_notes_say_what_val_is_worth(place, dataset):
     write_manifest(dataset.folder, replace(dataset.manifest, frames=tuple(frames)))
     (note,) = train.train(asked(dataset, name="same")).notes
     assert note.startswith("3 val pictures are of shoots that also train")
+    empty = write_set(place / "empty", {"train": 3, "val": 2, "test": 1}, empty=(3, 4))
+    (note,) = train.train(asked(empty)).notes
+    assert note.startswith("val shows no object, so it chose nothing: the last epoch counts")
 
 
 def test_folders_that_are_no_set_are_told(place):

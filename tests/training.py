@@ -162,7 +162,7 @@ class Host:
 
     def close(self) -> None:
         self._process.stdin.close()
-        self._process.wait(60)
+        self._process.wait(300)
         self._process.stdout.close()
 
     def _ask(self, question: Mapping[str, Any]) -> int:

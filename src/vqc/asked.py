@@ -95,7 +95,7 @@ _SET_BY_LOOK = {"fov_deg": "fov", "fill": "fill", "color": "color", "background"
 def _require_fitting(request: Request, is_plain: bool) -> None:
     """Options of sweeps and of looks do not go together."""
     if is_plain:
-        given = [f"--{name}" for name in _OF_A_LOOK if getattr(request, name)]
+        given = [f"--{name}" for name in _OF_A_LOOK if getattr(request, name) not in (None, ())]
         if given:
             raise InputError(
                 f"{', '.join(given)}: only with --look, such as --look bench; plain views have "
@@ -120,7 +120,7 @@ def _look_block(request: Request) -> tuple[LookBlock, dict[str, Path]]:
         lambda: read_look(request.look),
         lambda: find_pictures(request.backgrounds),
         lambda: find_step_files(request.distractors, (*STEP_SUFFIXES, ".stl")),
-        lambda: [] if request.environment is None else find_pictures([request.environment]),
+        lambda: _environment(request.environment),
     )
     groups = [{_sha256(path): path for path in paths} for paths in (pictures, steps, light)]
     backgrounds, distractors, environment = (
@@ -129,6 +129,14 @@ def _look_block(request: Request) -> tuple[LookBlock, dict[str, Path]]:
     count = DEFAULT_COUNT if request.count is None else request.count
     block = LookBlock(look, count, backgrounds, distractors, *environment)
     return block, {sha256: path for found in groups for sha256, path in found.items()}
+
+
+def _environment(path: Path | None) -> list[Path]:
+    if path is None:
+        return []
+    if not path.is_file():
+        raise InputError(f"--environment {path}: expected one panorama, .hdr or a picture")
+    return [path]
 
 
 def _each(*calls: Callable[[], Any]) -> list[Any]:

@@ -26,6 +26,7 @@ PREDICTIONS = "predictions.jsonl"
 VERSION = 1
 CURVE_POINTS = 200
 """A curve is thinned to so many points."""
+_ANEW = "vqc eval makes it anew"
 _CURVE_DECIMALS = 5
 _PIXEL_DECIMALS = 2
 
@@ -70,12 +71,12 @@ class Stored:
                 for number, line in enumerate(lines, start=1):
                     record = json.loads(line)
                     if not isinstance(record, dict):
-                        raise InputError(f"{file}:{number}: expected a JSON object")
+                        raise InputError(f"{file}:{number}: expected a JSON object; {_ANEW}")
                     yield record
         except OSError as error:
-            raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-        except ValueError as error:
-            raise InputError(f"{file}: not JSON: {error}") from None
+            raise InputError(f"{file}: cannot be read: {error.strerror}; {_ANEW}") from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{file}: not JSON: {error}; {_ANEW}") from None
 
 
 def folder_of(run: Path, dataset_name: str, split: str) -> Path:
@@ -132,15 +133,14 @@ def write(
 def read(folder: Path) -> Stored:
     """The evaluation in a folder. Raises InputError where there is none, or none that reads."""
     file = folder / FILE_NAME
-    record = read_json(file)
+    record = read_json(file, _ANEW)
     if record.get("vqc_evaluation") != VERSION:
-        raise InputError(
-            f"{file}: expected vqc_evaluation {VERSION}, got {record.get('vqc_evaluation')!r}"
-        )
+        got = record.get("vqc_evaluation")
+        raise InputError(f"{file}: expected vqc_evaluation {VERSION}, got {got!r}; {_ANEW}")
     try:
         return _stored(folder, record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{file}: not an evaluation ({error!r}); vqc eval makes it") from None
+        raise InputError(f"{file}: not an evaluation ({error!r}); {_ANEW}") from None
 
 
 def thinned(curve: Curve, points: int = CURVE_POINTS) -> Curve:

@@ -26,7 +26,7 @@ from vqc.formats import yolo
 from vqc.geometry import distance_for_fill, intrinsics_from_fov
 from vqc.manifest import frame_to_json
 from vqc.phash import phash
-from vqc.recipe import RenderRecipe, Source
+from vqc.recipe import LookBlock, RenderRecipe, Source
 from vqc.render import Renderer
 from vqc.scene import LabelledScene, build_scene
 from vqc.studio import Format, Studio, read_environment
@@ -266,6 +266,17 @@ def open_studio(plan: Plan) -> Studio:
         [plan.paths[a.sha256] for a in block.backgrounds],
         environment,
     )
+
+
+def require_assets(block: LookBlock, recipe: RenderRecipe, paths: Mapping[str, Path]) -> None:
+    """Raise InputError where a distractor or the environment cannot be read.
+
+    Backgrounds are opened when a frame needs one: there may be thousands.
+    """
+    for asset in block.distractors:
+        _read_other(paths[asset.sha256], recipe)
+    if block.environment is not None:
+        read_environment(paths[block.environment.sha256])
 
 
 def _read_other(path: Path, recipe: RenderRecipe) -> Assembly:

@@ -24,6 +24,7 @@ from vqc.frames import (
     image_path,
     intrinsics_of,
     read_source,
+    require_assets,
     scene_of,
 )
 from vqc.geometry import distance_for_fill
@@ -90,6 +91,8 @@ def prepare(
         lambda path: read_source(recipe, source_at[path], path), list(source_at), workers, advance
     )
     require_fits(assemblies, recipe.labels)
+    if recipe.look is not None:
+        require_assets(recipe.look, recipe, paths)
     scenes = [scene_of(recipe, s, a) for s, a in zip(present, assemblies, strict=True)]
     if recipe.picture.depth:
         recipe = _with_depth_scales(

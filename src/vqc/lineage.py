@@ -26,7 +26,7 @@ from vqc.dataset import SPLITS, Dataset, dataset_from
 from vqc.errors import InputError, ManifestError
 from vqc.manifest import FILE_NAME, RECIPE, frame_from_json, frame_to_json
 from vqc.mix.reading import ROOTS
-from vqc.runs import DATASET, SEEN, write_file
+from vqc.runs import ANEW, DATASET, SEEN, write_file
 from vqc.types import Annotation, Frame, Manifest, Parent
 
 VERSION = 1
@@ -123,7 +123,10 @@ def ancestors(folder: Path) -> tuple[Dataset, ...]:
         return ()
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    return _unpacked(data, str(file))
+    try:
+        return _unpacked(data, str(file))
+    except InputError as error:
+        raise InputError(f"{error}; {ANEW}") from None
 
 
 def ancestor_records(sets: Sequence[Dataset]) -> list[dict[str, str]]:

@@ -262,17 +262,35 @@ def grow(old: RenderRecipe, new: RenderRecipe, folder: Path) -> RenderRecipe:
 def _flat(recipe: RenderRecipe) -> dict[str, Any]:
     """Every setting that must not change, under a dotted name."""
     record = _plain(dataclasses.asdict(replace(recipe, look=None)))
-    found: dict[str, Any] = {"seed": record["seed"], "look": "plain"}
+    found: dict[str, Any] = {"seed": record["seed"], "look": "plain", "views": "asked for"}
     for group in ("picture", "labels", "mesh"):
         found.update({f"{group}.{key}": value for key, value in record[group].items()})
     if recipe.look is not None:
-        found["look"] = recipe.look.look.name
+        found |= {"look": recipe.look.look.name, "views": "drawn by the look"}
         for section, fields in look_to_record(recipe.look.look).items():
             if isinstance(fields, dict):
                 found.update({f"look.{section}.{key}": value for key, value in fields.items()})
         for name in ("backgrounds", "distractors", "environment"):
-            found[f"look.{name}"] = getattr(recipe.look, name)
+            found[f"look.{name}"] = _Files(getattr(recipe.look, name) or ())
     return found
+
+
+class _Files:
+    """Assets by their bytes, few words long where it is shown."""
+
+    def __init__(self, assets: Asset | tuple[Asset, ...]) -> None:
+        self._assets = (assets,) if isinstance(assets, Asset) else assets
+        self._bytes = {asset.sha256 for asset in self._assets}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Files) and self._bytes == other._bytes
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        names = sorted(asset.file for asset in self._assets)
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return ", ".join(names[:3]) + more if names else "None"
 
 
 def _plain(value: Any) -> Any:

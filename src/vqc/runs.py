@@ -39,6 +39,8 @@ WEIGHTS = "best.pt"
 LAST = "last.pt"
 """What a task may keep there to go on from, until it is done."""
 RESULT = "run.json"
+ANEW = "its vqc train command with --fresh trains again"
+"""What to do about a file of a run that is damaged."""
 EVALUATIONS = "eval"
 VERSION = 1
 
@@ -77,10 +79,13 @@ def read_run(folder: Path) -> Run:
         if (folder / ASKED).is_file():
             raise InputError(f"{folder} is not finished: give its vqc train command again")
         raise InputError(f"{folder} is no run: it holds no {RESULT}")
-    record = read_json(folder / RESULT)
+    record = read_json(folder / RESULT, ANEW)
     try:
         if record["vqc_run"] != VERSION:
-            raise InputError(f"{folder}/{RESULT}: expected version {VERSION}")
+            raise InputError(
+                f"{folder}/{RESULT}: expected version {VERSION}, got {record['vqc_run']}: another "
+                f"vqc wrote it; use that one, or {ANEW}"
+            )
         run = Run(
             folder=folder,
             run_id=str(record["run_id"]),
@@ -99,9 +104,11 @@ def read_run(folder: Path) -> Run:
             weights=folder / WEIGHTS,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{folder}/{RESULT}: not the result of a run ({error!r})") from None
+        raise InputError(
+            f"{folder}/{RESULT}: not the result of a run ({error!r}); {ANEW}"
+        ) from None
     if not run.weights.is_file():
-        raise InputError(f"{run.weights} is missing; vqc train --fresh trains again")
+        raise InputError(f"{run.weights} is missing; {ANEW}")
     return run
 
 
@@ -111,11 +118,17 @@ def dataset_of(run: Run) -> Dataset:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+        raise InputError(f"{file}: cannot be read: {error.strerror}; {_copy_of(run)}") from None
+    if hashlib.sha256(data).hexdigest() != run.manifest_sha256:
+        raise InputError(
+            f"{file} was changed: its sha256 is not the one in {RESULT}; {_copy_of(run)}"
+        )
     dataset = dataset_from(data, run.folder)
-    if dataset.sha256 != run.manifest_sha256:
-        raise InputError(f"{file} was changed: its sha256 is not the one in {RESULT}")
     return dataset
+
+
+def _copy_of(run: Run) -> str:
+    return f"put the {FILE_NAME} of the set {run.dataset_name} there again, or {ANEW}"
 
 
 def own_dataset(run: Run) -> Dataset | None:
@@ -197,16 +210,17 @@ def result_record(run: Run) -> dict[str, Any]:
     }
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object of a run folder; InputError for anything else."""
+def read_json(file: Path, remedy: str = "") -> dict[str, Any]:
+    """A JSON object of a run folder; InputError for anything else. remedy: what makes it anew."""
+    advice = f"; {remedy}" if remedy else ""
     try:
         record = json.loads(file.read_bytes())
     except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{file}: not JSON: {error}") from None
+        raise InputError(f"{file}: cannot be read: {error.strerror}{advice}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: not JSON: {error}{advice}") from None
     if not isinstance(record, dict):
-        raise InputError(f"{file}: expected a JSON object")
+        raise InputError(f"{file}: expected a JSON object{advice}")
     return record
 
 

@@ -39,10 +39,11 @@ from vqc.runs import (
 )  # fmt: skip
 from vqc.tasks import find
 from vqc.tasks.contract import Config, Fitted, Monitor, Task
-from vqc.types import Progress
+from vqc.types import Frame, Progress
 
 ROOT = Path("runs")
 _SHOWN = 20
+_LAST_COUNTS = "the last epoch counts, and training never stops early"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +95,27 @@ def train(
     require_usable(asked.trackers)
     dataset = open_dataset(asked.dataset)
     config = task.configure(asked.settings)
-    name = asked.name or dataset.manifest.name
+    name = dataset.manifest.name if asked.name is None else asked.name
     if not is_set_name(name):
         raise InputError(f"--name: expected {SET_NAME}, got {name[:80]!r}")
     folder = asked.root / task.name / name
     identity = _identity(task, config, dataset)
     busy = f"{folder} is being trained by another command; wait for it, or give another --name"
+    notes: list[str] | None = None
+    if not _is_there(folder):  # what is refused then leaves no folder behind
+        notes = _check(task, config, dataset, on_verify)
     with held(folder, busy):
         is_same = _require_usable(folder, identity, asked.fresh)
         if is_same and (folder / RESULT).is_file():
             return Trained(read_run(folder), True, ())
-        notes = _check(task, dataset, on_verify)
+        if notes is None:
+            notes = _check(task, config, dataset, on_verify)
         manifest = _same_manifest(dataset)
         _tidy(folder, everything=not is_same)
         _write_down(folder, identity, dataset, manifest)
         run = _fit(task, config, dataset, folder, identity, monitor or Quiet(), asked.trackers)
+    if run.chosen_on is None and _is_empty(dataset.frames("val")):
+        notes = [f"val shows no object, so it chose nothing: {_LAST_COUNTS}"]
     return Trained(run, False, tuple(notes))
 
 
@@ -124,6 +131,11 @@ def _identity(task: Task, config: Config, dataset: Dataset) -> dict[str, Any]:
         "dataset": {"name": dataset.manifest.name, "sha256": dataset.sha256},
         "settings": settings,
     }
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether anything lies in the folder, if only what other commands lock it by."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _content(folder: Path) -> list[Path]:
@@ -191,10 +203,13 @@ def _require_usable(folder: Path, identity: Mapping[str, Any], fresh: bool) -> b
     )
 
 
-def _check(task: Task, dataset: Dataset, on_verify: Progress) -> list[str]:
-    """The set is sound, fits the task and does not leak; notes for the user."""
+def _check(task: Task, config: Config, dataset: Dataset, on_verify: Progress) -> list[str]:
+    """The machine can do it, the set is sound, fits the task and does not leak; notes on it."""
     from vqc.verify import verify
 
+    check_machine = getattr(task, "check_machine", None)
+    if check_machine is not None:
+        check_machine(config)
     faults = verify(dataset.folder, on_progress=on_verify)
     if faults:
         more = [f"... and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
@@ -210,10 +225,15 @@ def _check(task: Task, dataset: Dataset, on_verify: Progress) -> list[str]:
     _require_apart(dataset)
     same = sum(frame.same_shoot for frame in dataset.frames("val"))
     if not dataset.frames("val"):
-        return ["no val split: the last epoch counts, and training never stops early"]
+        return [f"no val split: {_LAST_COUNTS}"]
     if same:
         return [f"{same} val pictures are of shoots that also train: they choose, no more"]
     return []
+
+
+def _is_empty(frames: Sequence[Frame]) -> bool:
+    """Whether frames are there, and somebody has said of all that they show nothing."""
+    return bool(frames) and all(f.objects == () and f.label is None for f in frames)
 
 
 def _require_apart(dataset: Dataset) -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from projects import photos
 from test_trainings import asked, run, trained
+from training import contents
 
 from vqc import grid as grids
-from vqc.errors import InputError
+from vqc.errors import InputError, RecipeError
 from vqc.grid.model import ASKED
 from vqc.grid.pace import Pace
 
@@ -102,12 +104,41 @@ def test_a_time_once_shared_out_stays_so(project, undrawn):
     assert grids.prepare(asked(**wanted | {"minutes": 2.0})).cut is None
 
 
-def test_another_grid_of_that_name_leaves_its_trainings(project, undrawn):
+def test_another_grid_does_not_take_a_name(project, undrawn):
+    made, _ = run(name="mine", cad=(4,), real=(1,))
+    before = contents(made.folder)
+    for other, differs in (
+        ({"cad": (5,), "real": (1,)}, "  cad: [4] there, [5] asked for"),
+        ({"cad": (4, 5), "real": (2,)}, "  real: [1] there, [2] asked for"),
+        ({"cad": (4,), "real": (1,), "seed": 3}, "  seed: 0 there, 3 asked for"),
+        ({"cad": (4,), "real": (1,), "settings": {"batch": 2}}, '  settings: {} there, {"batch"'),
+        ({"cad": (4,), "real": (1,), "axes": {"imgsz": (32,)}}, '  axes: {} there, {"imgsz"'),
+    ):
+        grid = grids.prepare(asked(name="mine", **other))
+        with pytest.raises(RecipeError, match="mine holds another grid; these differ:") as caught:
+            grids.run(grid)
+        told = str(caught.value)
+        assert differs in told and "--fresh" in told and told in grid.notes
+    assert contents(made.folder) == before
+    grids.run(grids.prepare(asked(name="mine", cad=(5,), real=(1,), fresh=True)))
+    assert len(trained()) == 2 and len(list(Path("runs/cells/fake").glob("cad*"))) == 2
+
+
+def test_a_set_that_has_grown_makes_another_grid(project, undrawn):
+    run(name="mine", cad=(4,), real=(1,), leaks=True)
+    photos(Path("datasets/more"), "more", name="more", noise=500)
+    with pytest.raises(RecipeError, match="the sets that cells are mixed from"):
+        run(name="mine", cad=(4,), real=(1,), leaks=True)
+
+
+def test_a_grid_that_grows_goes_on_under_its_name(project, undrawn):
     run(name="mine", cad=(4,), real=(1,))
-    grid = grids.prepare(asked(name="mine", cad=(4, 5), real=(1,)))
-    held = "runs/grids/mine held another grid; its tables are replaced, its runs stay"
-    assert grid.notes[0] == held and "--set epoch_images=7 keeps them" in grid.notes[1]
-    grids.run(grid)
+    grid = grids.prepare(asked(name="mine", cad=(4, 5), real=(1,), minutes=3.0))
+    (note,) = grid.notes
+    assert "--set epoch_images=7 keeps them" in note
+    kept = asked(name="mine", cad=(4, 5), real=(1,), settings={"epoch_images": 7})
+    assert not any("holds another" in note for note in grids.prepare(kept).notes)
+    grids.run(grids.prepare(asked(name="mine", cad=(4, 5), real=(1,))))
     assert len(trained()) == 3  # the larger cell changed what all see
     again = grids.prepare(asked(name="mine", cad=(4, 5), real=(1,)))
     assert again.notes == () and not again.book().in_state("waiting")

@@ -26,10 +26,10 @@ from vqc.manifest import read_manifest
 
 
 def asked(cad=(0, 4, 8), real=(1, 2), repeats=1, test=(), workers=None, **options):
-    """A grid over the project; options: of the request, or name and minutes."""
+    """A grid over the project; options: of the request, or name, minutes and fresh."""
     splits = mix.SplitRules(test=test, val=options.pop("val", ()))
     leaks = options.pop("leaks", False)
-    others = {key: options.pop(key) for key in ("name", "minutes") if key in options}
+    others = {key: options.pop(key) for key in ("name", "minutes", "fresh") if key in options}
     request = grids.GridRequest(
         mix=mix.Request(cad=cad[-1], real=real[-1], splits=splits, allow_leaks=leaks),
         cad=cad, real=real, repeats=repeats, task=options.pop("task", "fake"), **options,
@@ -242,7 +242,7 @@ KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_trainings import run
-run(settings={{"slow": 0.05}}, repeats=2)
+run(settings={{"slow": 0.1}}, repeats=2)
 """
 
 
@@ -264,5 +264,6 @@ def test_a_killed_grid_goes_on(project, undrawn):
     _, book = run(repeats=2)
     assert len(book.in_state("done")) == 12
     epochs = Counter(tuple(line.split()[:3]) for line in done() if " epoch " in line)
-    assert len(epochs) == 24 and max(epochs.values()) == 1
+    # Killed between its checkpoint and its note, an epoch is not noted.
+    assert 22 <= len(epochs) <= 24 and max(epochs.values()) == 1
     assert [file.name for file in folder.glob(".*")] == [".lock"]

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import av
@@ -17,12 +17,14 @@ from made_runs import make_run
 from PIL import Image
 from typer.testing import CliRunner
 
+from vqc import files
 from vqc.cli import app
-from vqc.errors import InputError, OutputError
+from vqc.errors import BusyError, InputError, OutputError
 from vqc.intake.video import VideoFrame
 from vqc.predict import job, reading
 from vqc.predict.job import Request, predict
 from vqc.runs import result_record
+from vqc.tasks.detect import Detect
 
 CPU = {"device": "cpu"}
 
@@ -111,6 +113,60 @@ def test_what_is_there_is_not_overwritten(here, run, monkeypatch):
     Path("photos/a.jpg").unlink()
     assert go(run, "photos", fresh=True).folder == first and len(records(first)) == 2
     assert Path("mine/thesis.txt").read_text() == "years of work"
+
+
+def test_a_task_tells_its_settings(here, run, monkeypatch):
+    photos("a.png")
+
+    @dataclass
+    class Settings:
+        conf: float = field(default=0.5, metadata={"help": "least score"})
+        device: str = field(default="", metadata={"help": "where"})
+
+    class Told(Detect):
+        predict_config = Settings
+
+    monkeypatch.setattr(job, "find", lambda name: Told())
+    assert go(run, "photos", images=False).least_score == 0.5
+    with pytest.raises(InputError, match="iou: there is no such setting"):
+        go(run, "photos", settings={"iou": 0.5}, out=Path("other"))
+    assert not Path("other").exists()
+    monkeypatch.setattr(Told, "predict_config", None)  # as in a task that says nothing
+    assert go(run, "photos", out=Path("silent"), images=False).least_score is None
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_two_commands_into_one_folder(here, run, fresh):
+    photos()
+    busy = "predictions/m-photos is written by another command now; wait for it"
+    said = []
+
+    def other(done, total):
+        with pytest.raises(BusyError, match=busy):
+            go(run, "photos", fresh=fresh)
+        said.append(done)
+
+    with pytest.raises(BusyError), files.held(Path("predictions/m-photos"), ""):
+        go(run, "photos", fresh=fresh)
+    result = go(run, "photos", hooks=(other,))
+    assert said == [1, 2, 3] and len(records(result.folder)) == 3
+
+
+def test_what_another_command_has_put_there_meanwhile_stays(here, run):
+    photos()
+
+    with pytest.MonkeyPatch.context() as patch:
+        shots = reading.shots
+
+        def after_another(*arguments):
+            patch.undo()
+            go(run, "photos", out=Path("out"))
+            return shots(*arguments)
+
+        patch.setattr(reading, "shots", after_another)
+        with pytest.raises(InputError, match="out holds predictions already; --fresh"):
+            go(run, "photos", out=Path("out"), limit=1)
+    assert len(records("out")) == 3
 
 
 def test_bad_files_are_told_and_the_rest_is_done(here, run):
@@ -226,7 +282,7 @@ def test_a_folder_with_videos(here, run):
     frames = Counter(record["image"].partition("#")[0] for record in records(result.folder))
     assert frames["a.mp4"] == 5 == frames_of(result.videos[0])
     assert frames["b.mkv"] == frames_of(result.videos[1]) > 0
-    assert not list(result.folder.glob(".*"))
+    assert [path.name for path in result.folder.glob(".*")] == [files.LOCK]
     first = records(result.folder)[1]
     assert first["image"] == "a.mp4#1" and first["frame"] == 1 and first["time_s"] == 0.04
 

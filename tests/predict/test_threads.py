@@ -131,16 +131,16 @@ def test_work_that_fails_while_much_waits_does_not_hang_the_end():
     finishing = threading.Thread(target=finish, daemon=True)
     finishing.start()
     threading.Timer(0.2, let_go.set).start()
-    finishing.join(10)
+    finishing.join(60)
     assert raised == ["full"] and not finishing.is_alive()
 
 
 def test_what_waits_can_be_abandoned():
-    begun, let_go, done = threading.Event(), threading.Event(), []
+    begun, let_go, done = threading.Event(), threading.Semaphore(0), []
 
     def slow(item):
         begun.set()
-        let_go.wait(30)
+        let_go.acquire(timeout=60)
         done.append(item)
 
     writer = WriteBehind(slow, 4)
@@ -148,6 +148,7 @@ def test_what_waits_can_be_abandoned():
     for k in range(4):
         writer.put(k)
     assert begun.wait(30)
-    threading.Timer(0.2, let_go.set).start()
+    for seconds in (0.2, 1.0):  # the second one for where this thread comes late
+        threading.Timer(seconds, let_go.release).start()
     writer.abandon()
     assert done[0] == 0 and len(done) < 4

@@ -207,8 +207,22 @@ def test_mistakes_and_examples_tell_what_they_show(study):
     for text in ("missed: qd", "false: qf, 0.71", "confused: qf taken for sd, 0.55",
                  "photo, session january", "real_000.png"):  # fmt: skip
         assert text in study.text
-    photos = [a for a in study.all("img") if a["src"].startswith("data:image/jpeg")]
+    photos = [a for a in study.all("img") if a["src"].startswith("data:image/webp")]
     assert len(photos) == 3 * (6 * 2 + 3)  # three evaluations: six pairs, three mistakes
+
+
+def test_a_page_on_many_runs_shows_fewer_pictures_of_each_and_says_where_all_are(
+    place, study, monkeypatch
+):
+    monkeypatch.setattr("vqc.report.sections.MANY", 1)
+    less = report(
+        *(place / "runs/detect" / name for name in ("photos", "mix-seed0")), out=place / "less.html"
+    )
+    photos = [a for a in less.all("img") if a["src"].startswith("data:image/webp")]
+    assert len(photos) == 2 * (4 * 2 + 3)
+    assert "less-figures/" in less.text and "study-figures/" not in study.text
+    sheets = {path.name for path in (place / "less-figures").glob("*examples.png")}
+    assert sheets and any(f"less-figures/{name} and mistakes.png" in less.text for name in sheets)
 
 
 def test_a_grid_tells_its_choice_its_test_and_every_cell(magnets):

@@ -215,14 +215,14 @@ def test_killed_with_its_training_the_same_command_goes_on(project):
         )
         command = [sys.executable, "-c", code]
         process = subprocess.Popen(command)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while len(done()) < 3 + 2 and time.monotonic() < deadline:  # its second epoch has begun
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         running = json.loads(Path("runs/tunes/bowl/running.json").read_text())
-        assert running["number"] == 2 and len(done()) == 3 + 2
-        subprocess.run(command, check=True, timeout=120)
+        assert running["number"] == 2 and 3 + 2 <= len(done()) <= 3 + 3
+        subprocess.run(command, check=True, timeout=600)
     trials = record()["trials"]
     assert trials[1]["values"] == running["values"]
     assert [trial["state"] for trial in trials] == ["done"] * 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +17,10 @@ from vqc.frames import Plan, open_studio
 from vqc.look.distributions import Constant, LogUniform, Normal, Uniform
 from vqc.look.reading import look_to_record, read_look
 from vqc.look.schema import BackdropLook, CameraLook, LightLook, Look, SceneLook, SensorLook
+from vqc.manifest import read_manifest
 from vqc.twin import fit, job
 from vqc.twin.families import of_field
+from vqc.twin.photos import find_photos
 
 QUADRUPOLE = Path(__file__).parents[2] / "cad_models" / "quadrupole_qf.step"
 SIZE, PHOTOS = "320x240", 20
@@ -70,7 +71,7 @@ def looks_file(folder: Path, look: Look) -> Path:
     return path
 
 
-def photos_of(look: Look, root: Path, seed: int, split: str = "train") -> Path:
+def photos_of(look: Look, root: Path, seed: int) -> Path:
     """Renders of a look as a set of real photos."""
     request = asked.Request(
         (QUADRUPOLE,), look=str(looks_file(root.parent, look)), count=PHOTOS, name="t",
@@ -82,7 +83,7 @@ def photos_of(look: Look, root: Path, seed: int, split: str = "train") -> Path:
         photo = studio.take(studio.draw(look, 0, index))
         frames.append(
             add_frame(
-                root, f"images/{split}/{index:03d}.jpg", Image.fromarray(photo.rgb),
+                root, f"images/train/{index:03d}.jpg", Image.fromarray(photo.rgb),
                 photo.objects, ("quadrupole_qf",), quality=photo.shot.sensor.jpeg,
             )
         )  # fmt: skip
@@ -94,14 +95,77 @@ def photos_of(look: Look, root: Path, seed: int, split: str = "train") -> Path:
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory):
     folder = tmp_path_factory.mktemp("twin")
-    seed = int(os.environ.get("TWIN_SEED", 7))
-    photos = photos_of(TRUTH, folder / "shoot", seed)
+    photos = photos_of(TRUTH, folder / "shoot", 7)
     request = job.Asked(
         (photos,), (QUADRUPOLE,), str(looks_file(folder, BASE)), folder / "mine.yaml", PHOTOS, SIZE
     )
     return request, job.make(request, silent)
 
 
-def test_known_again(twin):
-    cam, s = twin[1].look.camera, twin[1].look.sensor
-    print("seed", os.environ.get("TWIN_SEED"), cam.size, cam.x, cam.y, s)
+def middle(look: Look, section: str, field: str) -> float:
+    return of_field(getattr(look, section), field).mean
+
+
+@pytest.mark.parametrize(
+    ("field", "within"),
+    [
+        ("camera.size", 0.05),
+        ("camera.x", 0.03),
+        ("camera.y", 0.04),
+        ("sensor.exposure_ev", 0.45),
+        ("sensor.contrast", 0.12),
+        ("sensor.red", 0.15),
+        ("sensor.blue", 0.12),
+        ("sensor.saturation", 0.2),
+        ("sensor.shot_noise", 0.012),
+        ("sensor.read_noise", 0.007),
+        ("sensor.defocus_px", 0.9),  # of a frame 480 high: 0.45 pixels here
+        ("sensor.jpeg", 2.5),
+    ],
+)
+def test_twenty_renders_tell_the_look_that_made_them(twin, field, within):
+    place = field.split(".")
+    assert middle(twin[1].look, *place) == pytest.approx(middle(TRUTH, *place), abs=within)
+
+
+def test_the_statistics_of_renders_come_close_to_those_of_the_photos(twin):
+    photos, before, after = (fit.center(s.values) for s in twin[1].samples)
+    assert (np.abs(after - photos)[:2] < 0.05).all()
+    assert (np.abs(after - photos) < np.abs(before - photos)).mean() >= 0.75
+
+
+def test_only_what_was_fitted_changes(twin):
+    old, new = look_to_record(BASE), look_to_record(twin[1].look)
+    changed = {
+        f"{key}.{name}"
+        for key, section in old.items()
+        if isinstance(section, dict)
+        for name in section
+        if section[name] != new[key][name]
+    }
+    assert changed <= set(fit.FITTED)
+
+
+def test_the_file_reads_as_the_look_that_was_found(twin):
+    request, found = twin
+    assert read_look(request.out) == found.look
+    assert "20 training photos" in request.out.read_text()
+    assert Image.open(request.sheet).width > 1000
+
+
+def test_what_is_there_is_kept(twin):
+    with pytest.raises(
+        InputError, match=r"mine\.yaml and .*mine\.png is there; --fresh overwrites"
+    ):
+        job.make(twin[0], silent)
+
+
+def test_frames_of_val_and_test_are_never_used(twin, tmp_path):
+    shoot = twin[0].photos[0]
+    frames = [replace(f, split="test") for f in read_manifest(shoot).frames]
+    (tmp_path / "held").mkdir()
+    finish_set(tmp_path / "held", frames, ("quadrupole_qf",))
+    with pytest.raises(InputError, match="20 frames are of val or test"):
+        find_photos([tmp_path / "held"], ["quadrupole_qf"])
+    with pytest.raises(InputError, match="20 show no such box"):
+        find_photos([shoot], ["nut"])

@@ -13,7 +13,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vqc.cli import show
-from vqc.cli.train import Set, settings
+from vqc.cli.options import (
+    AllowLeaks,
+    AllowShort,
+    Background,
+    Batch,
+    Box,
+    Device,
+    From,
+    MinVisibility,
+    PerClassTest,
+    PerClassVal,
+    Quiet,
+    RunsFolder,
+    Set,
+    TaskName,
+    Test,
+    TestFraction,
+    Val,
+    ValFraction,
+    Weights,
+)  # fmt: skip
+from vqc.cli.train import settings
 
 if TYPE_CHECKING:
     from vqc.grid.book import Book
@@ -47,58 +68,28 @@ def grid(
         str | None,
         typer.Option(help="What cells have in common: images seen, or epochs [default: images]."),
     ] = None,
-    from_: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--from", help="A set or a folder of sets; may repeat [default: renders, datasets]."
-        ),
-    ] = None,
+    from_: From = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the grid [default: from what it is].")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
-    val: Annotated[
-        list[str] | None, typer.Option(help="Session that goes to val whole; may repeat.")
-    ] = None,
-    test: Annotated[
-        list[str] | None, typer.Option(help="Session that goes to test whole; may repeat.")
-    ] = None,
-    val_fraction: Annotated[
-        float, typer.Option(help="Share of the training photos cut out for val, same shoots.")
-    ] = 0.0,
-    test_fraction: Annotated[
-        float, typer.Option(help="Share of the photos for test, by whole sessions.")
-    ] = 0.0,
-    per_class_val: Annotated[
-        str, typer.Option(help="Photos a class in val, at most, and backgrounds; or all.")
-    ] = "40",
-    per_class_test: Annotated[
-        str, typer.Option(help="Photos a class in test, at most, and backgrounds; or all.")
-    ] = "40",
-    background: Annotated[
-        int | None, typer.Option(help="Photos of the empty place [default: as --real].")
-    ] = None,
-    box: Annotated[
-        str, typer.Option(help="modal (what shows) or amodal (the whole), for renders.")
-    ] = "modal",
-    min_visibility: Annotated[
-        float, typer.Option(help="Objects of which less shows go without a label.")
-    ] = 0.0,
-    allow_short: Annotated[
-        bool, typer.Option("--allow-short", help="Take what is there where frames are too few.")
-    ] = False,
-    allow_leaks: Annotated[
-        bool, typer.Option("--allow-leaks", help="Go on though splits share pictures.")
-    ] = False,
-    task: Annotated[str, typer.Option(help="What to train; vqc tasks lists them.")] = "detect",
-    weights: Annotated[
-        str | None,
-        typer.Option(help="What to start from: yolov8n.pt, a path, or yolov8n.yaml for scratch."),
-    ] = None,
-    batch: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
+    out: RunsFolder = Path("runs"),
+    val: Val = None,
+    test: Test = None,
+    val_fraction: ValFraction = 0.0,
+    test_fraction: TestFraction = 0.0,
+    per_class_val: PerClassVal = "40",
+    per_class_test: PerClassTest = "40",
+    background: Background = None,
+    box: Box = "modal",
+    min_visibility: MinVisibility = 0.0,
+    allow_short: AllowShort = False,
+    allow_leaks: AllowLeaks = False,
+    task: TaskName = "detect",
+    weights: Weights = None,
+    batch: Batch = None,
     seed: Annotated[int, typer.Option(help="Of the first repeat; the next one has the next.")] = 0,
     set_: Set = None,
-    device: Annotated[str | None, typer.Option(help="cpu, or a GPU such as 0.")] = None,
+    device: Device = None,
     devices: Annotated[
         str | None, typer.Option(help="GPUs with a training on each at a time, such as 0,1,2,3.")
     ] = None,
@@ -113,7 +104,10 @@ def grid(
         bool, typer.Option("--dry-run", help="Say what would be trained, and for how long.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, however long it takes.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Replace the tables of another grid of that name.")
+    ] = False,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print grid.json, or the plan.")] = False,
 ) -> None:
     """Train every mix of so many renders and so many photos, and compare them.
@@ -125,7 +119,8 @@ def grid(
 
     Trainings are kept by their content, under runs/cells: stopped at any moment, the same
     command goes on, and another grid trains only what is new to it. Tables, heatmaps, curves
-    and the photo budget go to runs/grids/<name>. Above an hour it asks first.
+    and the photo budget go to runs/grids/<name>. Above an hour it asks first. The same grid
+    with more cells or repeats goes on under its name.
 
     \b
     Examples:
@@ -170,9 +165,11 @@ def grid(
         pool = mixer.read_pool(
             folders, min_visibility, lambda done, total: update(done >> 20, total >> 20)
         )
-    asked = grids.Asked(request, pool, grids.Places(root=out), workers, name, budget)
+    asked = grids.Asked(request, pool, grids.Places(root=out), workers, name, budget, fresh)
     with show.progress("draw cells", "draws", silent) as update:
         made = grids.prepare(asked, update)
+    if not dry_run:
+        grids.require_same(made)
     estimate = None
     if dry_run or not yes or (budget is not None and made.cut is None):
         with show.progress("time a few batches", "kinds", silent) as update:
@@ -220,7 +217,8 @@ def _ask(made: Grid, estimate: Estimate) -> None:
     seconds = estimate.seconds
     if seconds is not None and seconds <= ASK_ABOVE_S:
         return
-    what = f"{estimate.missing} trainings take {_long(seconds)}"
+    takes = "training takes" if estimate.missing == 1 else "trainings take"
+    what = f"{estimate.missing} {takes} {_long(seconds)}"
     if not (os.isatty(0) and os.isatty(2)):
         raise InputError(
             f"{what}, so somebody must agree: give --yes, or fewer cells, --repeats 1, "
@@ -321,7 +319,8 @@ def _print_plan(
     show.notes(record["notes"])
     show.table(f"grid {made.name}", telling.PLAN_COLUMNS, telling.plan_rows(record))
     if estimate is not None:
-        typer.echo(f"{estimate.missing} trainings to do, {_long(estimate.seconds)}")
+        trainings = f"{estimate.missing} training{'s' * (estimate.missing != 1)}"
+        typer.echo(f"{trainings} to do, {_long(estimate.seconds)}")
 
 
 def _print(made: Grid, book: Book) -> None:

@@ -9,6 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vqc.cli import show
+from vqc.cli.options import (
+    AllowLeaks,
+    AllowShort,
+    Background,
+    Box,
+    From,
+    MinVisibility,
+    PerClassTest,
+    PerClassVal,
+    Quiet,
+    Test,
+    TestFraction,
+    Val,
+    ValFraction,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from vqc.mix import Plan, Pool, Summary
@@ -19,40 +34,21 @@ COLUMNS = ("class", "renders", "train photos", "val", "test")
 def mix(
     cad: Annotated[int, typer.Option(help="Renders in all, balanced over the classes.")] = 0,
     real: Annotated[int, typer.Option(help="Photos of each class, and as many backgrounds.")] = 0,
-    background: Annotated[
-        int | None, typer.Option(help="Photos of the empty place [default: as --real].")
-    ] = None,
+    background: Background = None,
     ratio: Annotated[
         str | None, typer.Option(help="Renders to real training photos, such as 10:1.")
     ] = None,
-    from_: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--from", help="A set or a folder of sets; may repeat [default: renders, datasets]."
-        ),
-    ] = None,
+    from_: From = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the mix [default: from --cad, --real, --seed].")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the mixes.")] = Path("datasets"),
-    val: Annotated[
-        list[str] | None, typer.Option(help="Session that goes to val whole; may repeat.")
-    ] = None,
-    test: Annotated[
-        list[str] | None, typer.Option(help="Session that goes to test whole; may repeat.")
-    ] = None,
-    val_fraction: Annotated[
-        float, typer.Option(help="Share of the training photos cut out for val, same shoots.")
-    ] = 0.0,
-    test_fraction: Annotated[
-        float, typer.Option(help="Share of the photos for test, by whole sessions.")
-    ] = 0.0,
-    per_class_val: Annotated[
-        str, typer.Option(help="Photos a class in val, at most, and backgrounds; or all.")
-    ] = "40",
-    per_class_test: Annotated[
-        str, typer.Option(help="Photos a class in test, at most, and backgrounds; or all.")
-    ] = "40",
+    val: Val = None,
+    test: Test = None,
+    val_fraction: ValFraction = 0.0,
+    test_fraction: TestFraction = 0.0,
+    per_class_val: PerClassVal = "40",
+    per_class_test: PerClassTest = "40",
     val_cad: Annotated[
         int, typer.Option(help="Renders in val; every score on it is marked so.")
     ] = 0,
@@ -66,20 +62,12 @@ def mix(
     grey: Annotated[
         bool, typer.Option("--grey", help="Write grey copies of all pictures.")
     ] = False,
-    box: Annotated[
-        str, typer.Option(help="modal (what shows) or amodal (the whole), for renders.")
-    ] = "modal",
-    min_visibility: Annotated[
-        float, typer.Option(help="Objects of which less shows go without a label.")
-    ] = 0.0,
-    allow_short: Annotated[
-        bool, typer.Option("--allow-short", help="Take what is there where frames are too few.")
-    ] = False,
-    allow_leaks: Annotated[
-        bool, typer.Option("--allow-leaks", help="Write the set though splits share pictures.")
-    ] = False,
+    box: Box = "modal",
+    min_visibility: MinVisibility = 0.0,
+    allow_short: AllowShort = False,
+    allow_leaks: AllowLeaks = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace a mix of that name.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Mix renders and photos into a balanced training set of links, with splits.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vqc.cli import show
+from vqc.cli.options import Quiet
 
 if TYPE_CHECKING:
     from vqc.export_model import Exported
@@ -125,7 +126,7 @@ def export_model(
         typer.Option(help="Folder with pictures to compare on [default: the run's set]."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace an earlier export.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Write a run's model for other software, and prove that it answers the same.
@@ -179,7 +180,9 @@ def _say(result: Result) -> None:
         show.table("found", ("class", "objects"), list(result.objects.items()))
     least = "" if result.least_score is None else f" with a score from {result.least_score:g} on"
     hint = f"{least} (--conf)" if least else ""
-    typer.echo(f"{result.frames:,} pictures, {sum(result.objects.values()):,} objects{hint}")
+    pictures, objects = result.frames, sum(result.objects.values())
+    said = f"{pictures:,} picture{'s' * (pictures != 1)}, {objects:,} object{'s' * (objects != 1)}"
+    typer.echo(f"{said}{hint}")
     if result.dropped:
         typer.echo(f"{result.dropped:,} frames of the camera came while the model was busy")
     speed = result.speed

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vqc.cli import show
+from vqc.cli.options import Quiet
 
 
 def report(
@@ -24,7 +25,7 @@ def report(
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Write one HTML page on runs or a grid: scores, figures, worst mistakes, lineage.

@@ -10,31 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vqc.cli import show
+from vqc.cli.options import Batch, Device, Quiet, RunsFolder, Set, TaskName, Weights
 
 if TYPE_CHECKING:
     from vqc.train import Trained
 
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Any other setting of the task or of Ultralytics; may repeat."),
-]
-
 
 def train(
     dataset: Annotated[Path, typer.Argument(help="Folder of a training set, by vqc mix.")],
-    task: Annotated[str, typer.Option(help="What to train; vqc tasks lists them.")] = "detect",
+    task: TaskName = "detect",
     name: Annotated[
         str | None, typer.Option(help="Name of the run [default: the set's name].")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
-    weights: Annotated[
-        str | None,
-        typer.Option(help="What to start from: yolov8n.pt, a path, or yolov8n.yaml for scratch."),
-    ] = None,
+    out: RunsFolder = Path("runs"),
+    weights: Weights = None,
     epochs: Annotated[int | None, typer.Option(help="How often the pictures are seen.")] = None,
     imgsz: Annotated[int | None, typer.Option(help="Longer side of the pictures, px.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, or a GPU such as 0.")] = None,
+    batch: Batch = None,
+    device: Device = None,
     freeze: Annotated[int | None, typer.Option(help="First layers that stay as they are.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     set_: Set = None,
@@ -43,7 +36,7 @@ def train(
         typer.Option(help="tensorboard, wandb or mlflow; may repeat; none by itself."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again in the run's place.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train a model on a mixed set, into runs/<task>/<name>.
@@ -136,16 +129,20 @@ _SHOWN = ("train/box_loss", "train/cls_loss", "train/loss", "val/mAP50", "val/ac
 
 
 def _print(trained: Trained) -> None:
+    from vqc import honesty
+
     run = trained.run
     show.notes(trained.notes)
     if trained.was_there:
         typer.echo(f"{run.folder}: was trained already, nothing changed")
     else:
-        typer.echo(f"{run.folder}: {run.epochs} epochs in {show.clock(run.seconds)}")
+        epochs = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
+        typer.echo(f"{run.folder}: {epochs} in {show.clock(run.seconds)}")
     if run.chosen_on is None:
         typer.echo(f"weights of the last epoch: {run.weights}")
     else:
         typer.echo(f"weights of epoch {run.best_epoch}, the best on {run.chosen_on}: {run.weights}")
         found = ", ".join(f"{key} {value:.3f}" for key, value in run.metrics.items())
-        typer.echo(f"on {run.chosen_on}, which chose the epoch (not an honest score): {found}")
+        mark = honesty.mark([f"{run.chosen_on} split"])
+        typer.echo(f"on {run.chosen_on}, which chose the epoch: {found} [{mark}]")
     show.then("vqc", "eval", run.folder)

@@ -11,7 +11,8 @@ import typer
 
 from vqc.cli import show
 from vqc.cli.grid import StatusLine
-from vqc.cli.train import Set, settings
+from vqc.cli.options import From, Quiet, RunsFolder, Set, TaskName, Test, Val, ValFraction
+from vqc.cli.train import settings
 
 if TYPE_CHECKING:
     from vqc.tune import Book, Result, Status
@@ -34,29 +35,18 @@ def tune(
         float | None,
         typer.Option(help="Time for all trials: none begins that would end after it."),
     ] = None,
-    from_: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--from", help="A set or a folder of sets; may repeat [default: renders, datasets]."
-        ),
-    ] = None,
+    from_: From = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the search [default: the task's].")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
-    val: Annotated[
-        list[str] | None, typer.Option(help="Session that goes to val whole; may repeat.")
-    ] = None,
-    test: Annotated[
-        list[str] | None, typer.Option(help="Session that goes to test whole; may repeat.")
-    ] = None,
-    val_fraction: Annotated[
-        float, typer.Option(help="Share of the training photos cut out for val, same shoots.")
-    ] = 0.0,
-    task: Annotated[str, typer.Option(help="What to train; vqc tasks lists them.")] = "detect",
+    out: RunsFolder = Path("runs"),
+    val: Val = None,
+    test: Test = None,
+    val_fraction: ValFraction = 0.0,
+    task: TaskName = "detect",
     set_: Set = None,
     seed: Annotated[int, typer.Option(help="Of the search, of all mixes and trainings.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print tune.json.")] = False,
 ) -> None:
     """Search settings and mix for the best score on val; test is never looked at.

@@ -9,11 +9,11 @@ what more photos would bring.
 from __future__ import annotations
 
 from vqc.grid.asked import Asked, prepare, shorten, workers_of
-from vqc.grid.model import Grid, Places, Workers
+from vqc.grid.model import Grid, Places, Workers, require_same
 from vqc.grid.request import GridRequest, number_or_all, numbers, words
 from vqc.grid.trainings import Estimate, anew, estimate, run
 
 __all__ = [
     "Asked", "Estimate", "Grid", "GridRequest", "Places", "Workers", "anew", "estimate",
-    "number_or_all", "numbers", "prepare", "run", "shorten", "words", "workers_of",
+    "number_or_all", "numbers", "prepare", "require_same", "run", "shorten", "words", "workers_of",
 ]  # fmt: skip

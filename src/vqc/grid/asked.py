@@ -14,7 +14,7 @@ from vqc.contract import SET_NAME, is_set_name
 from vqc.environment import cpu_cores
 from vqc.errors import InputError
 from vqc.grid.layout import Trial, draw, lay_out
-from vqc.grid.model import Cut, Grid, Places, Workers, earlier
+from vqc.grid.model import Cut, Grid, Places, Workers, clash_of, earlier
 from vqc.grid.pace import seconds_of
 from vqc.grid.request import GridRequest
 from vqc.grid.trainings import Estimate
@@ -25,7 +25,7 @@ from vqc.types import Progress
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """What was asked for. minutes: that all may take; None for any time."""
+    """What was asked for. minutes: that all may take; None for any time. fresh: see `Grid`."""
 
     request: GridRequest
     pool: Pool
@@ -33,6 +33,7 @@ class Asked:
     workers: Workers = field(default_factory=Workers)
     name: str | None = None
     minutes: float | None = None
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if self.name is not None and not is_set_name(self.name):
@@ -83,13 +84,15 @@ def workers_of(devices: str | None, jobs: int | None, device: str | None) -> Wor
 def prepare(asked: Asked, on_progress: Progress = lambda done, total: None) -> Grid:
     """Draw and name every training; a time that an earlier command shared out stays shared out.
 
-    on_progress: as `layout.draw`. Writes nothing.
+    on_progress: as `layout.draw`. Writes nothing, so another grid of that name is but noted.
     """
     drawing = draw(asked.request, asked.pool, on_progress)
     grid = Grid(asked.grid_name, asked.record(), drawing, (), asked.places, asked.workers)
-    cut, notes = earlier(grid.folder, grid.asked)
+    cut = None if asked.fresh else earlier(grid.folder, grid.asked)
+    clash = "" if asked.fresh else clash_of(grid.folder, grid.asked)
+    notes = [clash] if clash else []
     trials = lay_out(drawing, cut.repeats, cut.epochs) if cut else lay_out(drawing)
-    grid = replace(grid, trials=trials, cut=cut, notes=tuple(notes))
+    grid = replace(grid, trials=trials, cut=cut, notes=tuple(notes), fresh=asked.fresh)
     return replace(grid, notes=(*notes, *_other_lengths(grid)))
 
 
@@ -151,12 +154,17 @@ def shorten(grid: Grid, minutes: float, estimate: Estimate) -> Grid:
     if cost(missing(kept)) > minutes * 60:
         epochs = _fewer_epochs(kept, minutes, cost)
     trials = lay_out(grid.drawing, repeats, epochs)
-    said = [f"{new} epochs instead of {old}" for old, new in sorted(epochs.items()) if new != old]
+    said = [
+        f"{new} epoch{'s' * (new != 1)} instead of {old}"
+        for old, new in sorted(epochs.items())
+        if new != old
+    ]
     if repeats < request.repeats:
         said.insert(0, f"{repeats} repeat{'s' * (repeats > 1)} instead of {request.repeats}")
     before, after = (cost(missing(t)) / 60 for t in (grid.trials, trials))
     words = (
-        f"--budget {minutes:g}: {', '.join(said) or 'all of it fits'} (about {after:.0f} minutes"
+        f"--budget {minutes:g}: {', '.join(said) or 'all of it fits'} "
+        f"(about {after:.0f} minute{'s' * (round(after) != 1)}"
     )
     words += f" instead of {before:.0f})" if said else ")"
     return replace(grid, trials=trials, cut=Cut(repeats, epochs, words))

@@ -8,12 +8,13 @@ datasets/cells/       the sets that they train on
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vqc.errors import OutputError
+from vqc.errors import OutputError, RecipeError
 from vqc.files import replace_file
 from vqc.grid.book import Book
 from vqc.grid.layout import Drawing, Trial
@@ -21,6 +22,8 @@ from vqc.tasks import find
 
 ASKED = "grid.yaml"
 VERSION = 1
+_LONGEST = 200
+"""Letters of a value in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Cut:
 class Grid:
     """All that is decided before anything is trained.
 
-    asked: plain values; the same for the same command. cut: what the time left of it.
+    asked: plain values; the same for the same command. cut: what the time left of it. fresh: it
+    may take the place of another grid.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Grid:
     workers: Workers
     cut: Cut | None = None
     notes: tuple[str, ...] = ()
+    fresh: bool = False
 
     @property
     def task(self) -> str:
@@ -115,15 +120,73 @@ def write_asked(grid: Grid) -> None:
         raise OutputError(f"{grid.folder}: cannot be written: {error.strerror or error}") from None
 
 
-def earlier(folder: Path, asked: Mapping[str, Any]) -> tuple[Cut | None, list[str]]:
-    """How an earlier command of the same grid shared out the time; a note on another grid there."""
+def require_same(grid: Grid) -> None:
+    """Raises RecipeError where the folder holds another grid, unless it may take its place.
+
+    The same grid with more cells or repeats, or in another time, is no other one.
+    """
+    clash = clash_of(grid.folder, grid.asked)
+    if clash and not grid.fresh:
+        raise RecipeError(clash)
+
+
+def clash_of(folder: Path, asked: Mapping[str, Any]) -> str:
+    """What differs from the grid that is there; empty where none is, or where it only grows."""
+    old = _there(folder).get("asked")
+    if not isinstance(old, Mapping):
+        return ""
+    changed = [
+        "  the sets that cells are mixed from, or their manifests"
+        if key == "sources"
+        else f"  {key}: {_short(old.get(key))} there, {_short(asked.get(key))} asked for"
+        for key in dict.fromkeys([*old, *asked])
+        if key != "budget_minutes" and not _grows(key, old.get(key), asked.get(key))
+    ]
+    if not changed:
+        return ""
+    return (
+        "\n".join([f"{folder} holds another grid; these differ:", *changed])
+        + "\nGive another --name, or --fresh to replace its tables; its trainings stay in any case"
+    )
+
+
+def _there(folder: Path) -> Mapping[str, Any]:
+    """What grid.yaml holds; nothing where there is none that reads."""
     import yaml
 
     try:
-        old = yaml.safe_load((folder / ASKED).read_bytes())
-        if old["asked"] != asked:
-            return None, [f"{folder} held another grid; its tables are replaced, its runs stay"]
-        cut = old["resolved"].get("cut")
-        return cut and Cut(int(cut["repeats"]), dict(cut["epochs"]), str(cut["words"])), []
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
-        return None, []
+        found = yaml.safe_load((folder / ASKED).read_bytes())
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _grows(key: str, old: Any, new: Any) -> bool:
+    """Whether a value is the same, or that of a grid that has all that the old one has."""
+    if old == new:
+        return True
+    try:
+        if key in ("cad", "real"):
+            return set(old) <= set(new)
+        if key == "axes":
+            return set(old) == set(new) and all(set(old[name]) <= set(new[name]) for name in old)
+        if key == "settings":  # the note of `asked` on larger cells proposes this one
+            return {**old, "epoch_images": 0} == {**new, "epoch_images": 0}
+        return bool(key == "repeats" and old <= new)
+    except TypeError:
+        return False
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def earlier(folder: Path, asked: Mapping[str, Any]) -> Cut | None:
+    """How an earlier command of the same grid shared out the time."""
+    there = _there(folder)
+    try:
+        cut = there["resolved"].get("cut") if there["asked"] == asked else None
+        return cut and Cut(int(cut["repeats"]), dict(cut["epochs"]), str(cut["words"]))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

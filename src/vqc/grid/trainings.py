@@ -16,7 +16,7 @@ from vqc.grid.book import Book
 from vqc.grid.crew import LOG, answers, gathered, held
 from vqc.grid.follow import Follower, Tell, every_second
 from vqc.grid.layout import Trial
-from vqc.grid.model import Grid, write_asked
+from vqc.grid.model import Grid, require_same, write_asked
 from vqc.grid.pace import Pace, known_paces, seconds_of, time_job
 from vqc.grid.pictures import draw_pictures, photo_budget
 from vqc.grid.worker import Crew, Job, ScoreJob, TrainJob
@@ -79,9 +79,10 @@ def run(
 
     A training that fails is noted, and the others go on. tell: how far it is, now and then.
     on_sets: sets made, sets in all. Raises OutputError where the results cannot be written,
-    InputError where another command is at this grid.
+    InputError where another command is at this grid, RecipeError where another grid is there.
     """
     with held(grid.folder):
+        require_same(grid)
         book = grid.book()
         write_asked(grid)
         book.write(grid.folder)

@@ -32,12 +32,18 @@ def rules_with_val(pool: Pool, rules: SplitRules) -> tuple[SplitRules, list[str]
 
 
 def val_rows(plan: Plan) -> Rows:
-    """Frames of val, in the order of the pool; InputError where there is none."""
+    """Frames of val, in the order of the pool; InputError where none is there, or none shows
+    anything."""
     rows = np.sort(plan.rows_in(VAL))
     if not len(rows):
         raise InputError(
             "there are no photos for val, and trainings are compared there: take photos in "
             "(vqc intake) and give a shoot with --val"
+        )
+    if not plan.pool.is_labelled[rows].any():
+        raise InputError(
+            "the photos for val show no object, and trainings are compared by what they find "
+            "there: give a shoot with objects (--val)"
         )
     return rows
 

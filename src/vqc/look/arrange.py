@@ -57,7 +57,7 @@ def arrange(
     hull = transform(subject, stock.parts[place.part].hull)
     others = _around(look, stock, place, hull) if on_ground else _afloat(look, stock, place, view)
     others = [thing for thing in others if not _hides(thing, stock, view, hull)]
-    others += _in_front(look, stock, place, view, hull)
+    others += _in_front(look, stock, place, view, hull, on_ground)
     things = [thing for thing in others if _is_clear(thing, stock, view)]
     things.sort(key=lambda thing: thing.model >= len(stock.parts))
     return [Thing(place.part, subject), *things]
@@ -146,7 +146,7 @@ def _afloat(look: Look, stock: Stock, place: Place, view: View) -> list[Thing]:
 
 
 def _in_front(
-    look: Look, stock: Stock, place: Place, view: View, subject: FloatArray
+    look: Look, stock: Stock, place: Place, view: View, subject: FloatArray, on_ground: bool
 ) -> list[Thing]:
     """Occluders: between camera and subject, each over one side of the subject's box."""
     k, pose = view.intrinsics, view.pose
@@ -168,6 +168,8 @@ def _in_front(
         away = _away((x1 - x0, y1 - y0), (ox1 - ox0, oy1 - oy0), (abs(c), abs(s)), hidden)
         spot = ((x0 + x1) / 2 + c * away, (y0 + y1) / 2 + s * away)
         turned[:3, 3] = at_pixel(spot, depth, pose, k)
+        if on_ground and transform(turned, prop.hull)[:, 2].min() < 0:
+            continue  # it would reach through the ground
         things.append(Thing(model, turned, (_OCCLUDER, n)))
     return things
 

@@ -12,6 +12,8 @@ from vqc.shot import Lamp, Light, Rgb
 from vqc.types import ByteArray, FloatArray
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
+_WHITE = np.array([1.04259, 0.98382, 1.03486])
+"""What the formula gives for 6500 K."""
 _XYZ_TO_RGB = np.array(
     [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
 )
@@ -57,6 +59,8 @@ def mean_light(picture: ByteArray) -> FloatArray:
 def temperature_rgb(kelvin: float) -> FloatArray:
     """(3,) linear sRGB of a black body, of luma 1; 1667 K to 25,000 K, ends beyond.
 
+    6500 K is white: the black body itself is a little more magenta than daylight.
+
     Source: Kim et al., "Color temperature conversion system and method using the same", US patent
     7024034, 2006, whose cubics for the Planckian locus are in common use.
     """
@@ -71,7 +75,7 @@ def temperature_rgb(kelvin: float) -> FloatArray:
         y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
     else:
         y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
-    rgb = np.maximum(_XYZ_TO_RGB @ np.array([x / y, 1.0, (1 - x - y) / y]), 0.01)
+    rgb = np.maximum(_XYZ_TO_RGB @ np.array([x / y, 1.0, (1 - x - y) / y]), 0.01) / _WHITE
     scaled: FloatArray = rgb / (rgb @ _LUMA)
     return scaled
 

@@ -13,10 +13,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vqc import __version__
 from vqc.errors import InputError
@@ -35,9 +35,6 @@ from vqc.tasks import find
 from vqc.tasks.contract import Picture, Prediction, Task
 from vqc.tasks.settings import parse
 from vqc.types import Progress
-
-if TYPE_CHECKING:
-    from vqc.tasks.detect.predict import PredictConfig
 
 ROOT, SETS = Path("predictions"), Path("datasets")
 _AHEAD, _BEHIND = 8, 8
@@ -151,14 +148,15 @@ def _checked(request: Request) -> _Job:
     task = find(run.task)
     found = source.find(request.sources)
     folder = request.out or ROOT / f"{run.name}-{found.name}"
-    config = _require_fitting(request, run, found, folder)
-    least_score = None if config is None else config.conf
+    settings = _require_fitting(request, task, found, folder)
+    least = settings.get("conf")
+    least_score = float(least) if isinstance(least, int | float) else None
     return _Job(run, task, found, folder, _set_folder(request), least_score)
 
 
 def _sink(request: Request, job: _Job, closing: contextlib.ExitStack, draws: bool) -> Sink:
     is_moving = job.found.live is not None or bool(job.found.clips)
-    output = Output(job.folder, request.images, request.crops, by_line=is_moving)
+    output = Output(job.folder, request.images, request.crops, is_moving, request.fresh)
     closing.callback(output.abandon)
     prelabels = None
     if job.set_folder is not None:
@@ -228,17 +226,16 @@ class _Feed:
 
 
 def _require_fitting(
-    request: Request, run: Run, found: Source, folder: Path
-) -> PredictConfig | None:
-    """Gives a detector's settings; those of another task are its own."""
-    faults, config = list[str](), None
+    request: Request, task: Task, found: Source, folder: Path
+) -> Mapping[str, Any]:
+    """Gives all settings of the task, as far as it tells them."""
+    faults, settings = list[str](), request.settings
     try:
-        config = _detectors_settings(run, request.settings)
+        settings = _settings(task, request.settings)
     except InputError as error:
         faults.append(str(error))
     is_moving = found.live is not None or bool(found.clips)
-    tracks = request.settings.get("track") is True if config is None else config.track
-    if tracks and not is_moving:
+    if settings.get("track") is True and not is_moving:
         faults.append("--track follows objects through a video or a camera's frames, not stills")
     if request.fps is not None and not 0 < request.fps < math.inf:
         faults.append(f"--fps: expected a number above 0, got {request.fps:g}")
@@ -250,15 +247,13 @@ def _require_fitting(
         raise InputError("\n".join(faults))
     source.require_apart(found, request.sources, folder)
     require_place(folder, request.fresh)
-    return config
+    return settings
 
 
-def _detectors_settings(run: Run, settings: Mapping[str, Any]) -> PredictConfig | None:
-    if run.task != "detect":
-        return None
-    from vqc.tasks.detect.predict import PredictConfig
-
-    return PredictConfig(**parse(PredictConfig, settings))
+def _settings(task: Task, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the defaults and checked, where the task says what its settings are."""
+    config = getattr(task, "predict_config", None)
+    return given if config is None else asdict(config(**parse(config, given)))
 
 
 def _set_folder(request: Request) -> Path | None:

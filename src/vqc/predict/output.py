@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vqc.errors import InputError, OutputError
-from vqc.files import replace_file
+from vqc.files import LOCK, held, replace_file
 from vqc.intake.video import encode_jpeg
 from vqc.predict.mp4 import Mp4
 from vqc.predict.reading import Shot
@@ -34,8 +34,18 @@ UNFINISHED = ".part"
 
 
 def require_free(folder: Path, fresh: bool) -> None:
-    """Raise InputError where something is there that may not go: it could be overwritten."""
-    if _is_free(folder):
+    """Raise InputError where something is there that may not go: it could be overwritten.
+
+    And BusyError where another command writes there now.
+    """
+    if (folder / LOCK).is_file():
+        with _held(folder):
+            pass
+    _require_replaceable(folder, fresh)
+
+
+def _require_replaceable(folder: Path, fresh: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not _content(folder)):
         return
     if not (folder / ASKED).is_file():
         raise InputError(f"{folder} is there and holds no predictions; choose another --out")
@@ -45,15 +55,25 @@ def require_free(folder: Path, fresh: bool) -> None:
         )
 
 
-def clear(folder: Path) -> None:
-    """Remove earlier predictions; `require_free` said that they may go."""
-    if not _is_free(folder):
-        with reporting(folder):
-            shutil.rmtree(folder)
+def _clear(folder: Path) -> None:
+    """Remove earlier predictions; what says that they are some goes last: killed here, the same
+    command may still remove the rest."""
+    with reporting(folder):
+        for path in sorted(_content(folder), key=lambda path: path.name == ASKED):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
-def _is_free(folder: Path) -> bool:
-    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+def _content(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != LOCK]
+
+
+def _held(folder: Path) -> contextlib.AbstractContextManager[None]:
+    return held(
+        folder, f"{folder} is written by another command now; wait for it, or give another --out"
+    )
 
 
 @contextlib.contextmanager
@@ -74,21 +94,28 @@ class Output:
     """The folder while it is filled. images, crops: whether these are wanted.
 
     by_line: records appear one by one, as a video or a camera wants it, and not only when
-    there are all of them. All methods raise OutputError.
+    there are all of them. fresh: earlier predictions may go. All methods raise OutputError.
     """
 
-    def __init__(self, folder: Path, images: bool, crops: bool, by_line: bool) -> None:
-        self._folder, self._images, self._crops = folder, images, crops
+    def __init__(
+        self, folder: Path, images: bool, crops: bool, by_line: bool, fresh: bool = False
+    ) -> None:
+        self._folder, self._images, self._crops, self._fresh = folder, images, crops, fresh
+        self._holding = contextlib.ExitStack()
         self._records_path = folder / (RECORDS if by_line else RECORDS + UNFINISHED)
         self._records: IO[bytes] | None = None
         self._video: Mp4 | None = None
         self.videos: list[Path] = []
 
     def begin(self, asked: Mapping[str, Any]) -> None:
-        """Not before there is an answer: until then, earlier predictions stay."""
-        clear(self._folder)
+        """Not before there is an answer: until then, earlier predictions stay.
+
+        Raises InputError where another command has put some there meanwhile, or does so now.
+        """
+        self._holding.enter_context(_held(self._folder))
+        _require_replaceable(self._folder, self._fresh)
+        _clear(self._folder)
         with reporting(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(asked, indent=2, ensure_ascii=False) + "\n"
             replace_file(self._folder / ASKED, _bytes(text))
             self._records = self._records_path.open("wb")
@@ -115,8 +142,8 @@ class Output:
                 self._records_path.replace(self._folder / RECORDS)
 
     def abandon(self) -> None:
-        """After an error: no half video stays."""
-        with contextlib.suppress(OSError):
+        """After all, also after an error: no half video stays."""
+        with self._holding, contextlib.suppress(OSError):
             if self._records is not None:
                 self._records.close()
             if self._video is not None:

@@ -25,9 +25,7 @@ HEADROOM = 2.0
 """The brightest light that a sample can hold; white is 1."""
 GAMMA = 2.2
 MAX_LAMPS = 8
-MAX_COLOURS = 120
 MAX_BODIES = 60
-TABLE_WIDTH = 8 + 2 * MAX_COLOURS
 _LAMPS_AT, _SHADOW_AT, _AROUND_AT = 12, 4, 12 + 2 * MAX_LAMPS
 CV_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])
 
@@ -243,8 +241,8 @@ def replacements() -> dict[tuple[str, str], str]:
 def table_of_light(
     light: Light, world2cam: FloatArray, shadow: ShadowMap | None, around: Around | None
 ) -> NDArray[np.float32]:
-    """(TABLE_WIDTH, 4): row 0 of the table."""
-    row = np.zeros((TABLE_WIDTH, 4), np.float32)
+    """(N, 4): row 0 of the table."""
+    row = np.zeros((_AROUND_AT + 9, 4), np.float32)
     turn = (CV_TO_GL @ world2cam)[:3, :3]
     row[0, 0] = len(light.lamps)
     row[1, :3], row[2, :3], row[3, :3] = light.above, light.below, turn[:, 2]
@@ -265,20 +263,26 @@ def table_of_light(
 
 
 def table_of_body(body: Body, model2cam: FloatArray, scale: float) -> NDArray[np.float32]:
-    """(TABLE_WIDTH, 4): a body's row. scale: the model's millimetres → units of its patterns."""
-    row = np.zeros((TABLE_WIDTH, 4), np.float32)
+    """(N, 4): a body's row. scale: the model's millimetres → units of its patterns."""
     finish, count = body.finish, len(body.finish.rgb)
+    row = np.zeros((8 + 2 * count, 4), np.float32)
     row[:4] = (CV_TO_GL @ model2cam).T
     row[4, :2] = finish.pattern_seed, scale
-    row[8 : 8 + 2 * count : 2, :3], row[8 : 8 + 2 * count : 2, 3] = finish.rgb, finish.grain
-    row[9 : 9 + 2 * count : 2, 0] = finish.roughness
-    row[9 : 9 + 2 * count : 2, 1] = finish.metallic
-    row[9 : 9 + 2 * count : 2, 2] = finish.scratches
+    row[8::2, :3], row[8::2, 3] = finish.rgb, finish.grain
+    row[9::2, 0] = finish.roughness
+    row[9::2, 1] = finish.metallic
+    row[9::2, 2] = finish.scratches
     return row
 
 
-def table(rows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """(1 + MAX_BODIES, TABLE_WIDTH, 4) of as many rows as there are."""
-    whole = np.zeros((1 + MAX_BODIES, TABLE_WIDTH, 4), np.float32)
-    whole[: len(rows)] = rows
+def table_width(colours: int) -> int:
+    """How wide the table must be for models of that many colours."""
+    return max(8 + 2 * colours, _AROUND_AT + 9)
+
+
+def table(rows: Sequence[NDArray[np.float32]], width: int) -> NDArray[np.float32]:
+    """(1 + MAX_BODIES, width, 4) of as many rows as there are."""
+    whole = np.zeros((1 + MAX_BODIES, width, 4), np.float32)
+    for number, row in enumerate(rows):
+        whole[number, : len(row)] = row
     return whole

@@ -101,8 +101,9 @@ class Stage(Drawing):
         self._canvas = Canvas(*side, (0, 0, 0))
         self._shapes: dict[tuple[str, int, int, bool], Any] = {}
         self._pool: dict[tuple[str, int, int, int], list[Any]] = {}
+        self._table_width = shading.table_width(max(len(m.palette) for m in models))
         self._textures = {
-            "table": Texture(shading.TABLE_WIDTH, 1 + shading.MAX_BODIES, 4),
+            "table": Texture(self._table_width, 1 + shading.MAX_BODIES, 4),
             "shadowMap": Texture(SHADOW_PX, SHADOW_PX, 1),
             "environment": _environment(environment),
         }
@@ -261,7 +262,7 @@ class Stage(Drawing):
         for body in shot.bodies:
             scale = 1.0 / self._models[body.model].radius_mm
             rows.append(shading.table_of_body(body, camera @ body.pose, scale))
-        self._textures["table"].set(shading.table(rows))
+        self._textures["table"].set(shading.table(rows, self._table_width))
 
     def _cast(self, shot: Shot, camera: FloatArray) -> shading.ShadowMap:
         """Draw what the first lamp sees."""
@@ -347,6 +348,8 @@ class Stage(Drawing):
         texts = REPLACEMENTS["flat"] if style == "flat" else shading.replacements()
         actor = actor_of(self._shapes[key], texts, closed)
         actor.GetMapper().ScalarVisibilityOff()
+        # The shader needs millimetres; and what hides must be drawn from the very same numbers.
+        actor.GetMapper().SetVBOShiftScaleMethod(0)
         actor.SetUserMatrix(vtkMatrix4x4())
         if style == "lit":
             actor.GetMapper().MapDataArrayToVertexAttribute(

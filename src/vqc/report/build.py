@@ -17,7 +17,7 @@ from vqc.report.grids import GridReport, is_grid, read_grid
 from vqc.report.html import Markup
 from vqc.report.page import page
 from vqc.report.reading import RunReport, read_folder
-from vqc.report.sections import Place, run_section
+from vqc.report.sections import Place, run_section, share_of
 from vqc.types import Progress
 
 _OURS = re.compile(r"(\d+-.+|grid-.+|comparison)\.png")
@@ -72,7 +72,7 @@ def build(request: Request, on_progress: Progress = lambda done, total: None) ->
         parts.append(("The grid", "grid"))
         on_progress(len(sections), total)
     for number, run in enumerate(runs, start=1):
-        place = Place(number, is_open=total == 1)
+        place = Place(number, is_open=total == 1, share=share_of(len(runs), figures))
         sections.append(run_section(run, rows, request.data, figures, place))
         on_progress(len(sections), total)
     said = answer.of_runs(rows) if grid is None else answer.of_grid(grid)

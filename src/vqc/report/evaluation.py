@@ -22,8 +22,8 @@ from vqc.inspection import sheet
 from vqc.report.reading import find_set
 from vqc.types import Box, Frame
 
-EXAMPLES, MISTAKES_SHOWN, MISTAKES_DRAWN = 6, 12, 24
-"""Pictures in the page; and mistakes on the sheet beside it."""
+EXAMPLES, MISTAKES_DRAWN = 6, 24
+"""Pictures on the sheets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def draw_photos(stored: Stored, roots: Sequence[Path], out: Path, prefix: str = 
     if shown:
         file = out / f"{prefix}examples.png"
         sheets.draw_sheet(shown, file, f"Truth and prediction {title}", stored.mark, columns=4)
-    return Photos(tuple(shown), tuple(worst[:MISTAKES_SHOWN]))
+    return Photos(tuple(shown), tuple(worst))
 
 
 def examples(stored: Stored, dataset: Dataset, count: int = EXAMPLES) -> list[Example]:

@@ -94,6 +94,9 @@ class GridReport:
         return tuple(dict.fromkeys(place.combination for place in self.places))
 
 
+_ANEW = "its vqc grid command writes it anew"
+
+
 def is_grid(folder: Path) -> bool:
     return (folder / FILE_NAME).is_file()
 
@@ -101,11 +104,11 @@ def is_grid(folder: Path) -> bool:
 def read_grid(folder: Path) -> GridReport:
     """Raises InputError where grid.json does not read or holds no cell."""
     file = folder / FILE_NAME
-    record = read_json(file)
+    record = read_json(file, _ANEW)
     try:
         return _grid(folder, record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{file}: not a grid ({error!r}); vqc grid writes it") from None
+        raise InputError(f"{file}: not a grid ({error!r}); {_ANEW}") from None
 
 
 def _grid(folder: Path, record: Mapping[str, Any]) -> GridReport:

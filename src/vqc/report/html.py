@@ -140,12 +140,12 @@ def figure(file: Path, alt: str, mark: str = "", wide: bool = False) -> Markup:
     return tag("figure", frame, class_="wide" if wide else None)
 
 
-def picture(image: Image, alt: str) -> Markup:
-    """A photo, put into the page as JPEG."""
+def picture(image: Image, alt: str, quality: int = 80) -> Markup:
+    """A photo, put into the page as WebP, a third smaller than a JPEG that looks as good."""
     data = io.BytesIO()
-    image.convert("RGB").save(data, format="JPEG", quality=86)
+    image.convert("RGB").save(data, format="WEBP", quality=quality)
     width, height = image.size
-    return tag("img", src=_uri(data.getvalue(), "jpeg"), alt=alt, width=width, height=height)
+    return tag("img", src=_uri(data.getvalue(), "webp"), alt=alt, width=width, height=height)
 
 
 def _embedded(file: Path) -> tuple[str, int]:

@@ -228,7 +228,7 @@ def _lineage(file: Path, problems: list[str]) -> tuple[str, ...]:
     try:
         return tuple(sentences(record))
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        problems.append(f"{file}: not a lineage ({error!r})")
+        problems.append(f"{file}: not a lineage ({error!r}); {runs.ANEW}")
         return ()
 
 
@@ -237,7 +237,7 @@ def _json(file: Path, problems: list[str]) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        return read_json(file)
+        return read_json(file, runs.ANEW)
     except VqcError as error:
         problems.append(str(error))
         return None

@@ -20,6 +20,26 @@ from vqc.report.compare import Row, main_evaluation
 from vqc.report.comparison import ranged, reasons
 from vqc.report.html import DIGITS, Markup, tag
 from vqc.report.reading import RunReport
+from vqc.runs import ANEW
+
+MANY = 6
+"""A page on more runs than this shows fewer pictures of each."""
+_NO_EPOCH = f"metrics.csv is missing, or holds no epoch that reads; {ANEW}."
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of a run's pictures the page shows, and how well. sheets: where all of them are."""
+
+    examples: int = 6
+    mistakes: int = 12
+    quality: int = 80
+    sheets: str = ""
+
+
+def share_of(runs: int, figures: Path) -> Share:
+    """A page on many runs shows fewer pictures of each, or no browser would like to open it."""
+    return Share() if runs <= MANY else Share(4, 6, 60, figures.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +48,7 @@ class Place:
 
     number: int
     is_open: bool
+    share: Share = Share()
 
 
 def run_section(
@@ -46,11 +67,11 @@ def run_section(
         parts += [tag("p", text, class_="missing"), tag("pre", eval_command(report))]
     else:
         others = [stored for stored in report.evaluations if stored is not main]
-        parts += [_scores([main, *others]), *_details(main, roots, out, prefix)]
+        parts += [_scores([main, *others]), *_details(main, roots, out, prefix, place.share)]
         for stored in others:
             more = f"{prefix}{evaluation.slug(stored.folder.name)}-"
             summary = html.join([f"Also scored on {_name(stored)}", html.verdict(stored.mark)], " ")
-            inner = _details(stored, roots, out, more)
+            inner = _details(stored, roots, out, more, place.share)
             parts.append(tag("details", tag("summary", summary), *inner))
     parts += [_training(report, out / f"{prefix}training.png"), *_origin(report)]
     head = html.join([tag("h2", run.name), _in_short(report, main)], " ")
@@ -119,7 +140,9 @@ def _scores(evaluations: Sequence[Stored]) -> Markup:
     return tag("div", tag("h3", "Scores"), html.table(heads, rows), reasons(found))
 
 
-def _details(stored: Stored, roots: Sequence[Path], out: Path, prefix: str) -> list[object]:
+def _details(
+    stored: Stored, roots: Sequence[Path], out: Path, prefix: str, share: Share
+) -> list[object]:
     """Figures, classes, photos of one evaluation."""
     figures = evaluation.draw(stored, out, prefix)
     drawn = [html.figure(f.file, f.alt, stored.mark, wide=f.wide) for f in figures]
@@ -132,8 +155,15 @@ def _details(stored: Stored, roots: Sequence[Path], out: Path, prefix: str) -> l
     if photos.problem:
         kept = [_kept(figure, stored.mark) for figure in evaluation.drawn_before(stored)]
         return [*parts, tag("h3", "Pictures"), tag("p", photos.problem, class_="missing"), *kept]
-    parts += _tiles("Predictions beside the truth", photos.examples, stored.mark, "pairs")
-    parts += _tiles("Worst mistakes", photos.mistakes, stored.mark, "tiles")
+    shown = (
+        ("Predictions beside the truth", photos.examples[: share.examples], "pairs"),
+        ("Worst mistakes", photos.mistakes[: share.mistakes], "tiles"),
+    )
+    for title, tiles, kind in shown:
+        parts += _tiles(title, tiles, stored.mark, kind, share.quality)
+    if share.sheets and photos.examples:
+        text = f"More of them, and sharper: {share.sheets}/{prefix}examples.png and mistakes.png."
+        parts.append(tag("p", text, class_="note"))
     if not stored.mistakes:
         parts.append(tag("p", "No mistake at this threshold.", class_="note"))
     return parts
@@ -185,14 +215,14 @@ def _value(value: float | None, name: str, mark: str) -> object:
     return html.score([value], bool(mark))
 
 
-def _tiles(title: str, tiles: Sequence[Tile], mark: str, kind: str) -> list[object]:
+def _tiles(title: str, tiles: Sequence[Tile], mark: str, kind: str, quality: int) -> list[object]:
     if not tiles:
         return []
     cards = []
     for tile in tiles:
         sides = ("truth", "prediction") if len(tile.pictures) > 1 else ("",)
         pictures = [
-            html.picture(image, ", ".join(filter(None, (side, *tile.lines))))
+            html.picture(image, ", ".join(filter(None, (side, *tile.lines))), quality)
             for side, image in zip(sides, tile.pictures, strict=True)
         ]
         first, *others = tile.lines
@@ -218,7 +248,7 @@ def _training(report: RunReport, out: Path) -> Markup | None:
         title = f"Training of {run.name}"
         drawn = training.draw(report.training, out, title, mark, run.best_epoch)
     if drawn is None:
-        return html.join([head, tag("p", "metrics.csv holds no epoch.", class_="missing")])
+        return html.join([head, tag("p", _NO_EPOCH, class_="missing")])
     return html.join(
         [head, html.figure(drawn, f"losses and scores of {run.name} by epoch", mark, wide=True)]
     )

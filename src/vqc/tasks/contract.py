@@ -160,7 +160,14 @@ class Config(Protocol):
 
 
 class Task(Protocol):
-    """A task plugin. config: the dataclass whose fields are its settings."""
+    """A task plugin. config: the dataclass whose fields are its settings.
+
+    It may have two members more. predict_config: a dataclass whose fields are the settings of
+    `predict`, which then are checked before anything is written; a field `conf` is the least score
+    of an object, and a field `track` whether objects are followed. check_machine(config): raises
+    InputError where this machine lacks what a config asks for, such as a device; it is asked before
+    an old run is removed.
+    """
 
     name: str
     headline: Headline

@@ -49,7 +49,7 @@ class Book:
         """What all trials have in common, in words."""
         tune = self.tune
         seen = [] if tune.images is None else [f"{tune.images:,} pictures an epoch"]
-        seen += [] if tune.epochs is None else [f"{tune.epochs:,} epochs"]
+        seen += [] if tune.epochs is None else [f"{tune.epochs:,} epoch{'s' * (tune.epochs != 1)}"]
         if tune.images is not None and tune.epochs is not None:
             total = tune.images * tune.epochs
             seen.append(f"so every trial sees {total:,} (fewer where it stops early)")

@@ -4,7 +4,7 @@ Places are read off the boxes. The sensor is found by simulation: eight settings
 eight statistics of the renders are those of the photos, in each step by Newton's method, whose
 derivatives are first measured and then kept up to date after Broyden ("A class of methods for
 solving nonlinear simultaneous equations", 1965). What the photos differ by among
-themselves, less what renders with a constant sensor do, is the spread of the settings.
+themselves, less what renders with one same sensor do, is the spread of the settings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from vqc.look.distributions import Constant, Distribution, Uniform
+from vqc.look.distributions import Constant, Distribution, LogUniform, Uniform
 from vqc.look.draw import LENGTHS_AT_PX
 from vqc.look.schema import CameraLook, Look, SensorLook, rules
 from vqc.shot import SensorDraw
@@ -40,7 +40,7 @@ _LOGARITHMS = {CONTRAST: "contrast", RED: "red", BLUE: "blue", SATURATION: "satu
 _STEP = np.array([0.4, 0.15, 0.1, 0.1, 0.2, 4e-4, 1e-4, 1.0])
 _LOW = np.array([-4, -1, -1.2, -1.2, -2.5, 0, 0, -2.0])
 _HIGH = np.array([4, 1, 1.2, 1.2, 1.1, 0.04, 0.02, 60.0])
-_TURNS, _STEPS_A_TURN, _LONGEST, _RIDGE, _NEAR = 2, 4, 4.0, 0.003, 0.05
+_TURNS, _STEPS_A_TURN, _LONGEST, _RIDGE, _NEAR = 2, 4, 4.0, 0.003, 0.2
 MOST_ROUNDS = 1 + _TURNS * (len(STATISTICS) + _STEPS_A_TURN)
 """Simulations that `solve` takes at most."""
 _MORE = 1.3
@@ -244,7 +244,7 @@ def _updated(here: Solution, there: Solution) -> FloatArray:
 def _tolerance(target: FloatArray) -> FloatArray:
     """(8,) by how much statistics may differ and nobody would mind."""
     known = np.nan_to_num(target)
-    tolerance = np.array([0.01, 0.02, 0.03, 0.03, 0.01, 0.0, 0.0, 0.0])
+    tolerance = np.array([0.01, 0.01, 0.03, 0.03, 0.003, 0.0, 0.0, 0.0])
     for k in (NOISE_DARK, NOISE_BRIGHT):
         tolerance[k] = 0.1 + 0.05 * known[k]
     tolerance[EDGE] = 0.05 + 0.03 * known[EDGE]
@@ -261,4 +261,5 @@ def _root(of: Moments, low: float, high: float) -> Distribution:
 def _settled(given: Distribution) -> Distribution:
     """A range without width as the one number that it is."""
     ends = set(given.stated)
-    return Constant(ends.pop()) if len(ends) == 1 and isinstance(given, Uniform) else given
+    is_range = isinstance(given, Uniform | LogUniform)
+    return Constant(ends.pop()) if is_range and len(ends) == 1 else given

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 
 import pytest
 from detectors import write_detector
 
+from vqc import ultra
 from vqc.errors import InputError
-from vqc.tasks.detect.config import configure
+from vqc.tasks.detect.config import CHOICES, configure
 
 SCRATCH = {"weights": "yolov8n.yaml"}
 
@@ -70,6 +73,35 @@ def test_what_is_no_finite_number_is_told(value):
 def test_what_is_no_plain_value_is_told(value):
     """Also where Ultralytics does not look at the type, as with tracker."""
     assert told(tracker=value).startswith("tracker: expected a ")
+
+
+@pytest.mark.parametrize(
+    "name, value, says",
+    [
+        ("optimizer", "Foo", "expected auto, SGD, Adam, "),
+        ("optimizer", "AdamWW", "MuSGD, got AdamWW; did you mean AdamW?"),
+        ("optimizer", "", "None"),
+        ("copy_paste_mode", "flipp", "expected flip, mixup, got flipp; did you mean flip?"),
+        ("cache", "disc", "expected ram, disk, got disc; did you mean disk?"),
+    ],
+)
+def test_words_that_ultralytics_does_not_take_are_told(name, value, says):
+    said = told(**{name: value})
+    assert said.startswith(f"{name}: ") and says in said
+
+
+def test_words_are_spelled_as_ultralytics_does():
+    found = configure({**SCRATCH, "optimizer": "adamw", "cache": "True"}).others
+    assert found == {"optimizer": "AdamW", "cache": True}
+
+
+def test_the_optimizers_are_those_of_ultralytics():
+    ultra.prepare()
+    from ultralytics.engine.trainer import BaseTrainer
+
+    code = inspect.getsource(BaseTrainer.build_optimizer)
+    theirs = re.search(r"optimizers = \{(.*?)\}", code)[1]
+    assert sorted(re.findall(r'"(\w+)"', theirs)) == sorted(CHOICES["optimizer"])
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,8 @@ def test_files_of_the_working_directory_are_no_modules(whole, place):
 def test_two_trainings_share_a_set_and_come_out_as_one_alone(host, whole, dataset, place):
     asked = {"dataset": str(dataset.folder), "root": str(place / "runs"), "settings": LONGER}
     pids = [host.start(**asked, name=name) for name in ("left", "right")]
-    deadline = time.monotonic() + 60
-    while not host.said(pids[0], "verified") and time.monotonic() < deadline:
+    begun, deadline = place / "runs" / "detect" / "left" / runs.ASKED, time.monotonic() + 300
+    while not begun.is_file() and time.monotonic() < deadline:
         time.sleep(0.01)  # or the second one might come first
     second = host.start(**asked, name="left")
     assert host.wait(second) == 2
@@ -271,12 +271,22 @@ def test_val_chooses_the_epoch_and_ends_the_training_after_an_interruption_too(
     assert kept and all((found[key] == kept[key].float()).all() for key in kept)
 
 
-def test_without_val_the_last_epoch_counts_and_nothing_stops_early(tmp_path):
-    dataset = write_set(tmp_path / "set", {"train": 3, "test": 1})
+@pytest.mark.parametrize("val", [0, 2])
+def test_without_objects_in_val_the_last_epoch_counts_and_nothing_stops_early(tmp_path, val):
+    dataset = write_set(tmp_path / "set", {"train": 3, "val": val, "test": 1}, empty=(1, 3, 4))
     dataset.path(dataset.frames("test")[0]).unlink()
-    fitted = fit(dataset, tmp_path / "run", epochs=3, patience=1)
+    heard = Listener()
+    fitted = fit(dataset, tmp_path / "run", heard, epochs=3, patience=1)
+    assert not any(name.startswith("val/") for name in heard.epochs[3])
     assert (fitted.epochs, fitted.best_epoch, fitted.chosen_on) == (3, 3, None)
     assert fitted.metrics == {}
+
+
+def test_a_device_that_is_not_there_is_told_before_anything_goes():
+    task = Detect()
+    with pytest.raises(InputError, match="--device 99: cannot be used here"):
+        task.check_machine(task.configure({**SMALL, "device": "99"}))
+    task.check_machine(task.configure(SMALL))
 
 
 def test_odd_sets_train(tmp_path):

@@ -11,7 +11,7 @@ from vqc.errors import InputError
 from vqc.runs import Run
 from vqc.tasks.contract import Evaluation, Fitted, Headline, Monitor, Picture
 from vqc.tasks.detect.answers import Detections
-from vqc.tasks.detect.config import DetectConfig, configure
+from vqc.tasks.detect.config import DetectConfig, PredictConfig, configure
 from vqc.types import ByteArray
 
 _SHOWN = 20
@@ -23,6 +23,7 @@ class Detect:
     name = "detect"
     headline = Headline("mAP50")
     config = DetectConfig
+    predict_config = PredictConfig
 
     def configure(self, settings: Mapping[str, Any]) -> DetectConfig:
         return configure(settings)
@@ -45,6 +46,11 @@ class Detect:
         trains = dataset.frames("train")
         if trains and not any(frame.objects for frame in trains):
             raise InputError(f"{dataset.folder}: no training frame shows any object")
+
+    def check_machine(self, config: DetectConfig) -> None:
+        from vqc import ultra
+
+        ultra.require_device(config.device)
 
     def fit(
         self, dataset: Dataset, config: DetectConfig, run_dir: Path, monitor: Monitor

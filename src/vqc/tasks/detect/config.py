@@ -31,6 +31,14 @@ _TAKEN = {
     "distill_model": "it would open a file without checking it",
 }
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "optimizer": (
+        "auto", "SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "MuSGD",
+    ),
+    "copy_paste_mode": ("flip", "mixup"),
+    "cache": ("ram", "disk"),
+}  # fmt: skip
+"""Words that Ultralytics takes, and would only ask for once training has begun."""
 
 _LARGEST_SEED = 2**32 - 1
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+")
@@ -87,6 +95,24 @@ class DetectConfig:
 
 
 _NOT_THEIRS = ("weights", "epoch_images", "others", "weights_sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class PredictConfig:
+    """How to predict. imgsz, batch: None leaves them to the run and to the device."""
+
+    conf: float = field(default=0.25, metadata=_about("least score of an object", low=0, high=1))
+    iou: float = field(
+        default=0.7, metadata=_about("overlap from which two boxes are one object", low=0, high=1)
+    )
+    imgsz: int | None = field(
+        default=None, metadata=_about("longer side for the network, px; none: the run's", low=32)
+    )
+    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
+    batch: int | None = field(
+        default=None, metadata=_about("pictures at once; none: what suits the device", low=1)
+    )
+    track: bool = field(default=False, metadata=_about("follow objects through a video"))
 
 
 def configure(settings: Mapping[str, Any]) -> DetectConfig:
@@ -150,10 +176,22 @@ def _others(settings: Mapping[str, Any], ours: set[str]) -> tuple[dict[str, Any]
             try:
                 one = {key: _typed(value)}
                 check_cfg(one)
-                values[key] = one[key]
+                values[key] = _chosen(key, one[key])
             except (TypeError, ValueError) as error:
                 faults.append(f"{key}: {error}")
     return dict(sorted(values.items())), faults
+
+
+def _chosen(key: str, value: Any) -> Any:
+    """A word as Ultralytics spells it; ValueError for one that it does not take."""
+    known = {word.lower(): word for word in CHOICES.get(key, ())}
+    if not known or not isinstance(value, str):
+        return value
+    if value.lower() in known:
+        return known[value.lower()]
+    near = difflib.get_close_matches(value.lower(), known, 1)
+    hint = f"; did you mean {known[near[0]]}?" if near else ""
+    raise ValueError(f"expected {', '.join(known.values())}, got {value}{hint}")
 
 
 def _typed(value: Any) -> Any:

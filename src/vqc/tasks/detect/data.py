@@ -66,6 +66,12 @@ def label_of(dataset: Dataset, frame: Frame) -> dict[str, Any]:
     }
 
 
+def choosing(dataset: Dataset) -> tuple[Frame, ...]:
+    """The frames that choose the epoch: those of val, where any object is there to be found."""
+    frames = dataset.frames("val")
+    return frames if any(len(label_of(dataset, f)["cls"]) for f in frames) else ()
+
+
 class EqualEpochs:
     """Which frames an epoch shows: the next `count` of an endless series of shuffles of all.
 

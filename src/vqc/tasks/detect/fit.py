@@ -13,7 +13,7 @@ from vqc import lineage, ultra
 from vqc.dataset import Dataset
 from vqc.errors import InputError, OutputError, VqcError
 from vqc.files import replace_file
-from vqc.runs import DATASET, WEIGHTS, json_bytes, read_json
+from vqc.runs import ANEW, DATASET, WEIGHTS, json_bytes, read_json
 from vqc.tasks.contract import Fitted, Monitor
 from vqc.tasks.detect.config import DetectConfig
 from vqc.tasks.detect.weights import (
@@ -68,9 +68,9 @@ def fit(dataset: Dataset, config: DetectConfig, run_dir: Path, monitor: Monitor)
 
 def _read_fitted(file: Path) -> Fitted:
     try:
-        return Fitted(**read_json(file))
+        return Fitted(**read_json(file, ANEW))
     except TypeError:
-        raise InputError(f"{file}: cannot be read; --fresh trains again") from None
+        raise InputError(f"{file}: cannot be read; {ANEW}") from None
 
 
 def _start(config: DetectConfig) -> tuple[dict[str, Any], Any]:
@@ -137,9 +137,10 @@ def _train(
 
 
 def _fitted(dataset: Dataset, last: Mapping[str, Any], best: Mapping[str, Any]) -> Fitted:
+    from vqc.tasks.detect.data import choosing
     from vqc.tasks.detect.trainer import plain_metrics
 
-    chosen_on = "val" if dataset.frames("val") else None
+    chosen_on = "val" if choosing(dataset) else None
     metrics = plain_metrics(best["train_metrics"]) if chosen_on else {}
     return Fitted(last["epoch"] + 1, best["epoch"] + 1, metrics, chosen_on)
 

@@ -7,7 +7,7 @@ comes from `ultra`, which runs no code of the file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from vqc import ultra
 from vqc.runs import Run
 from vqc.tasks.contract import Picture
 from vqc.tasks.detect.answers import Detections
+from vqc.tasks.detect.config import PredictConfig
 from vqc.tasks.settings import parse
 from vqc.types import ByteArray, FloatArray
 
@@ -25,28 +26,6 @@ TRACKER = "botsort.yaml"
 FAINT = 0.1
 """Boxes from this score on keep a track alive; they are not reported below `conf`."""
 GPU_BATCH = 8
-
-
-def _about(text: str, **limits: float) -> dict[str, Any]:
-    return {"help": text, **limits}
-
-
-@dataclass(frozen=True, slots=True)
-class PredictConfig:
-    """How to predict. imgsz, batch: None leaves them to the run and to the device."""
-
-    conf: float = field(default=0.25, metadata=_about("least score of an object", low=0, high=1))
-    iou: float = field(
-        default=0.7, metadata=_about("overlap from which two boxes are one object", low=0, high=1)
-    )
-    imgsz: int | None = field(
-        default=None, metadata=_about("longer side for the network, px; none: the run's", low=32)
-    )
-    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
-    batch: int | None = field(
-        default=None, metadata=_about("pictures at once; none: what suits the device", low=1)
-    )
-    track: bool = field(default=False, metadata=_about("follow objects through a video"))
 
 
 def predict(

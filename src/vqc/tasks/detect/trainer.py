@@ -20,7 +20,7 @@ from vqc.dataset import Dataset
 from vqc.errors import InputError, VqcError
 from vqc.files import replace_file
 from vqc.tasks.contract import Monitor
-from vqc.tasks.detect.data import EqualEpochs, build, data_record
+from vqc.tasks.detect.data import EqualEpochs, build, choosing, data_record
 from vqc.tasks.detect.norms import is_folded, unfold
 from vqc.types import Frame
 
@@ -53,7 +53,7 @@ class WholeFile(PosixPath):
 
 
 class Trainer(DetectionTrainer):  # type: ignore[misc]
-    """Trains on a dataset's train split, and chooses on its val split where there is one.
+    """Trains on a dataset's train split, and chooses on its val split where that shows objects.
 
     start: the plan of the network, and the network that training starts from, or None from
     scratch. checkpoint: what an earlier,
@@ -72,7 +72,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
     ) -> None:
         self._dataset, self._start, self._checkpoint = dataset, start, checkpoint
         self._monitor = monitor
-        self._frames = {split: dataset.frames(split) for split in ("train", "val")}
+        self._frames = {"train": dataset.frames("train"), "val": choosing(dataset)}
         self._count = epoch_images or len(self._frames["train"])
         self._order = EqualEpochs(len(self._frames["train"]), self._count, int(arguments["seed"]))
         self._seen = 0
@@ -141,7 +141,7 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
     # What it leaves
 
     def validate(self) -> tuple[dict[str, float], float]:
-        """Metrics on val; without one, a fitness that makes the last epoch the best."""
+        """Metrics on val; where nothing chooses, a fitness that makes the last epoch the best."""
         if self._frames["val"]:
             found: tuple[dict[str, float], float] = super().validate()
             return found
