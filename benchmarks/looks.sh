@@ -6,7 +6,7 @@
 #   WEIGHTS  a file that training starts from
 #   FOLDER   where everything is written [default: build/looks]
 # Stopped at any moment, the same command goes on. LOOK (a name or file), IMGSZ, EPOCHS, PICTURES (seen an
-# epoch), CAD (frames that a training draws from), SEEDS and STEPS may be set.
+# epoch), CAD (frames that a training draws from), FREEZE, SEEDS and STEPS may be set.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")") data=$(realpath "$1") weights=$(realpath "$2")
 folder=${3:-build/looks} look=${LOOK:-bench} cad=${CAD:-960}
@@ -35,9 +35,9 @@ for seed in ${SEEDS:-0 1 2}; do
         esac
         [ -f "datasets/$step-$seed/manifest.jsonl" ] ||
             vqc mix --cad "$cad" --real 0 --from "renders/$step" --from datasets/december \
-                --test december --seed "$seed" --name "$step-$seed" --quiet
+                --test december --min-visibility 0.2 --seed "$seed" --name "$step-$seed" --quiet
         vqc train "datasets/$step-$seed" --weights "$weights" --imgsz "${IMGSZ:-320}" \
-            --epochs "${EPOCHS:-8}" --batch 8 --freeze 10 --seed "$seed" --set nbs=8 \
+            --epochs "${EPOCHS:-8}" --batch 8 --freeze "${FREEZE:-0}" --seed "$seed" --set nbs=8 \
             --set "epoch_images=${PICTURES:-500}" --set warmup_epochs=1 --set close_mosaic=3 --quiet
         vqc eval "runs/detect/$step-$seed"
     done

@@ -18,7 +18,7 @@ from vqc import lens, sensor
 from vqc.annotate import annotate, through_lens
 from vqc.errors import InputError
 from vqc.geometry import box_of_points, transform, world2cam
-from vqc.look import shapes
+from vqc.look import gadgets, shapes
 from vqc.look.draw import draw_shot
 from vqc.look.place import Place
 from vqc.look.rest import center_of_mass, stable_poses
@@ -31,7 +31,7 @@ from vqc.scene import LabelRules, build_scene
 from vqc.shot import Shot
 from vqc.types import Annotation, ByteArray, Intrinsics, Scene, View
 
-SHAPES_OF_A_KIND = 4
+SOLIDS_OF_A_KIND, GADGETS_OF_A_KIND = 2, 3
 """A frame's distractors are drawn from that many of each kind, in sizes and colours of its own."""
 _SHAPES = 0x51A7E5  # tells their generator from those of the frames
 
@@ -80,8 +80,7 @@ class Studio:
         rng = np.random.default_rng([seed, _SHAPES])
         solids = [
             build_scene(shapes.shape(kind, rng), kind, LabelRules()).scene
-            for kind in shapes.KINDS
-            for _ in range(SHAPES_OF_A_KIND)
+            for kind in shapes.KINDS * SOLIDS_OF_A_KIND + gadgets.KINDS * GADGETS_OF_A_KIND
         ]
         models = [model_of(scene) for scene in parts]
         files = [model_of(_unlabelled(scene)) for scene in others]

@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vqc.types import ByteArray, FloatArray, IntArray
+
+PROUD = 0.003
+"""How far prints stand off what they are on, so that neither shows through the other."""
 
 Rgb = tuple[int, int, int]
 
@@ -47,12 +50,15 @@ def lofts(rings: FloatArray, colours: Sequence[Rgb] | Rgb) -> Solids:
 
 
 def prism(
-    outline: FloatArray, heights: Sequence[float], sizes: Sequence[float], colours: Sequence[Rgb] | Rgb
+    outline: FloatArray,
+    heights: ArrayLike,
+    sizes: ArrayLike,
+    colours: Sequence[Rgb] | Rgb,
 ) -> Solids:
     """One solid: the outline (C, 2) at R heights, in as many sizes."""
-    size = np.asarray(sizes, float)[:, None, None]
-    high = np.broadcast_to(np.asarray(heights, float)[:, None, None], (len(sizes), len(outline), 1))
-    return lofts(np.concatenate([size * outline, high], axis=2)[None], colours)
+    flat = np.asarray(sizes, float)[:, None, None] * outline
+    high = np.broadcast_to(np.asarray(heights, float)[:, None, None], (*flat.shape[:2], 1))
+    return lofts(np.concatenate([flat, high], axis=2)[None], colours)
 
 
 def boxes(rects: ArrayLike, low: float, high: float, colour: Rgb, top: float = 1.0) -> Solids:
@@ -60,7 +66,7 @@ def boxes(rects: ArrayLike, low: float, high: float, colour: Rgb, top: float = 1
     flat = corners_of(rects)
     middle = flat.mean(axis=1, keepdims=True)
     levels = [(flat, low), (middle + top * (flat - middle), high)]
-    rings = np.stack([np.insert(one, 2, z, axis=2) for one, z in levels], axis=1)
+    rings = np.stack([_at_height(one, z) for one, z in levels], axis=1)
     return lofts(rings, colour)
 
 
@@ -69,10 +75,19 @@ def marks(outlines: FloatArray, z: float, colour: Rgb, deep: float = 0.012) -> S
 
     That takes the fewest triangles: 6 for a rectangle, where a box takes 12.
     """
-    top = np.insert(outlines, 2, z, axis=2)
+    top = _at_height(outlines, z)
     point = np.broadcast_to(top.mean(axis=1, keepdims=True) - (0, 0, deep), top.shape)
     down = np.stack([np.roll(top, -1, axis=1), top, point], axis=2).reshape(-1, 3, 3)
-    return [Sides(part, np.tile(np.array(colour, np.uint8), (len(part), 1))) for part in (top, down)]
+    return [
+        Sides(part, np.tile(np.array(colour, np.uint8), (len(part), 1))) for part in (top, down)
+    ]
+
+
+def _at_height(outlines: FloatArray, z: float) -> FloatArray:
+    """(…, 3) of points (…, 2)."""
+    found = np.full((*outlines.shape[:-1], 3), float(z))
+    found[..., :2] = outlines
+    return found
 
 
 def bars(rects: ArrayLike, z: float, colour: Rgb) -> Solids:
@@ -93,7 +108,9 @@ def corners_of(rects: ArrayLike) -> FloatArray:
 def around(places: ArrayLike, width: float, depth: float) -> FloatArray:
     """Rectangles (N, 4) of one size around places (N, 2)."""
     middle = np.asarray(places, float).reshape(-1, 2)
-    return np.concatenate([middle - (width / 2, depth / 2), middle + (width / 2, depth / 2)], axis=1)
+    return np.concatenate(
+        [middle - (width / 2, depth / 2), np.add(middle, (width / 2, depth / 2))], axis=1
+    )
 
 
 def circle(count: int) -> FloatArray:
@@ -107,13 +124,20 @@ def rounded(width: float, depth: float, radius: float) -> FloatArray:
     x, y = width / 2 - radius, depth / 2 - radius
     arc = radius * np.array([[1, 0], [math.sqrt(0.5), math.sqrt(0.5)], [0, 1]])
     return np.concatenate(
-        [arc + (x, y), arc[::-1] * (-1, 1) + (-x, y), -arc + (-x, -y), arc[::-1] * (1, -1) + (x, -y)]
+        [
+            np.add(arc, (x, y)),
+            arc[::-1] * (-1, 1) + (-x, y),
+            -arc + (-x, -y),
+            arc[::-1] * (1, -1) + (x, -y),
+        ]
     )
 
 
 def raster(columns: int, rows: int, pitch: tuple[float, float]) -> FloatArray:
     """(rows · columns, 2) places of a regular raster around the origin."""
-    x, y = (step * (np.arange(n) - (n - 1) / 2) for n, step in zip((columns, rows), pitch, strict=True))
+    x, y = (
+        step * (np.arange(n) - (n - 1) / 2) for n, step in zip((columns, rows), pitch, strict=True)
+    )
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
@@ -123,28 +147,36 @@ def moved(solids: Solids, axes: ArrayLike, to: ArrayLike = (0.0, 0.0, 0.0)) -> S
     return [Sides(s.corners @ turn + np.asarray(to, float), s.colours) for s in solids]
 
 
-FLIPPED = ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0))
+FLIPPED = np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]])
 """Axes of what looks down instead of up."""
-UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))
+UPRIGHT = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 """Axes of what looks to -y, its y upwards."""
-ALONG_X = ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
+ALONG_X = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])
 """Axes of what looks to +x."""
 
 
-def meshed(solids: Solids) -> tuple[FloatArray, FloatArray, IntArray, ByteArray]:
+def turned(angle: float) -> FloatArray:
+    """Axes of what is turned about z, in radians."""
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+
+
+def meshed(solids: Solids) -> tuple[FloatArray, NDArray[np.float32], IntArray, ByteArray]:
     """Vertices (V, 3), unit normals (V, 3), faces (F, 3) and their colours (F, 4)."""
     points, normals, faces, colours, start = [], [], [], [], 0
-    for sides in solids:
-        count, corners = sides.corners.shape[:2]
-        a, b, c = (sides.corners[:, k] for k in range(3))
-        normal = np.cross(b - a, c - b)
+    for many in sorted({sides.corners.shape[1] for sides in solids}):
+        alike = [sides for sides in solids if sides.corners.shape[1] == many]
+        corners = np.concatenate([sides.corners for sides in alike])
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1])
         normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-        fan = np.stack([np.zeros(corners - 2, int), np.arange(1, corners - 1), np.arange(2, corners)], 1)
-        points.append(sides.corners.reshape(-1, 3))
-        normals.append(np.repeat(normal, corners, axis=0))
-        faces.append((start + corners * np.arange(count)[:, None, None] + fan).reshape(-1, 3))
-        colours.append(np.repeat(sides.colours, corners - 2, axis=0))
-        start += count * corners
+        after = np.arange(1, many - 1)
+        fan = np.stack([np.zeros_like(after), after, after + 1], axis=1)
+        first = start + many * np.arange(len(corners))
+        points.append(corners.reshape(-1, 3))
+        normals.append(np.repeat(normal.astype(np.float32), many, axis=0))
+        faces.append((first[:, None, None] + fan).reshape(-1, 3))
+        colours.append(np.repeat(np.concatenate([s.colours for s in alike]), many - 2, axis=0))
+        start += many * len(corners)
     rgb = np.concatenate(colours)
     rgba = np.column_stack([rgb, np.full(len(rgb), 255, np.uint8)])
     return np.concatenate(points), np.concatenate(normals), np.concatenate(faces), rgba

@@ -1,7 +1,8 @@
-"""Simple solids that stand around as distractors: a kind and random numbers → an `Assembly`.
+"""What stands around as distractors: a kind and random numbers → an `Assembly`.
 
-Every solid is one skin: rings of points (R, C, 3), each joined to the next by triangles, and its
-two ends closed, or the last ring joined to the first. So it is closed by construction.
+Here are the simple solids; `gadgets` has those that are put together of many. Every simple solid
+is one skin: rings of points (R, C, 3), each joined to the next by triangles, and its two ends
+closed, or the last ring joined to the first. So it is closed by construction.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqc.errors import InputError
+from vqc.look import gadgets
 from vqc.types import Assembly, ByteArray, FloatArray, IntArray, Part
 
 CREASE_DEG = 35.0
@@ -34,25 +36,34 @@ class _Skin:
 
 
 def shape(kind: str, rng: np.random.Generator) -> Assembly:
-    """A closed solid of random proportions and colours around the origin; longest side 1 mm.
+    """A closed solid, or a gadget, of random proportions and colours around the origin.
 
-    The longest side is that of the box along its axes. Raises InputError for an unknown kind.
+    The longest side of its box along the axes is 1 mm. Raises InputError for an unknown kind.
     """
-    if kind not in _MAKERS:
-        raise InputError(f"no such shape: {kind}; shapes are {', '.join(KINDS)}")
+    if kind not in ALL_KINDS:
+        raise InputError(f"no such shape: {kind}; shapes are {', '.join(ALL_KINDS)}")
     seed = int(rng.integers(2**63))
     own = np.random.default_rng(seed)
-    points, faces, row, column = _triangles(_MAKERS[kind](own))
-    low, high = points.min(axis=0), points.max(axis=0)
-    points = (points - (low + high) / 2) / float((high - low).max())
+    if kind in gadgets.KINDS:
+        points, normals, faces, rgba = gadgets.gadget(kind, own)
+        part = Part(kind, _of_unit_size(points), normals, faces, rgba, np.eye(4)[None])
+    else:
+        part = _solid(kind, own)
+    digest = hashlib.sha256(f"{kind} {seed}".encode()).hexdigest()
+    return Assembly(kind, kind, digest, (part,), "mm", True)
+
+
+def _solid(kind: str, rng: np.random.Generator) -> Part:
+    points, faces, row, column = _triangles(_MAKERS[kind](rng))
+    points = _of_unit_size(points)
     a, b, c = points[faces].transpose(1, 0, 2)
     if np.einsum("ij,ij->", a, np.cross(b, c)) < 0:
         faces = faces[:, ::-1]
     normals = _corner_normals(points, faces)
-    rgba = _paint(own, points[faces], row, column)
+    rgba = _paint(rng, points[faces], row, column)
     corners = np.column_stack([faces.ravel(), np.round(normals, 5)])
     _, distinct, index = np.unique(corners, axis=0, return_index=True, return_inverse=True)
-    part = Part(
+    return Part(
         kind,
         points[faces.ravel()[distinct]],
         normals[distinct],
@@ -60,8 +71,12 @@ def shape(kind: str, rng: np.random.Generator) -> Assembly:
         rgba,
         np.eye(4)[None],
     )
-    digest = hashlib.sha256(f"{kind} {seed}".encode()).hexdigest()
-    return Assembly(kind, kind, digest, (part,), "mm", True)
+
+
+def _of_unit_size(points: FloatArray) -> FloatArray:
+    """(N, 3), the middle of their box at the origin and its longest side 1."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return np.asarray((points - (low + high) / 2) / float((high - low).max()))
 
 
 def _triangles(skin: _Skin) -> tuple[FloatArray, IntArray, IntArray, IntArray]:
@@ -283,4 +298,7 @@ _MAKERS: Mapping[str, Callable[[np.random.Generator], _Skin]] = {
 }
 
 KINDS = tuple(_MAKERS)
-"""What `shape` can make, sorted."""
+"""The simple solids, sorted."""
+
+ALL_KINDS = (*KINDS, *gadgets.KINDS)
+"""What `shape` can make: the simple solids, then the gadgets."""
