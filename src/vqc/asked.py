@@ -13,6 +13,7 @@ from vqc.cad import STEP_SUFFIXES, MeshSettings, find_step_files
 from vqc.contract import SET_NAME, is_set_name, is_text
 from vqc.errors import InputError
 from vqc.look.assets import find_pictures
+from vqc.look.draw import require_usable_lens
 from vqc.look.reading import read_look
 from vqc.recipe import Asset, LookBlock, Picture, RenderRecipe, Source, ViewBlock
 from vqc.scene import LabelRules
@@ -72,6 +73,8 @@ def resolve(request: Request) -> tuple[RenderRecipe, dict[str, Path]]:
     picture = attempt(_picture, request.picture)
     block = attempt(_view_block, request) if is_plain else None
     look: Any = (None, {}) if is_plain else attempt(_look_block, request)
+    if look and look[0] and picture:
+        attempt(require_usable_lens, look[0].look.camera, picture.width, picture.height)
     rules = attempt(_pairs, request.classes)
     labels = attempt(_labels, request, rules or {})
     files = attempt(find_step_files, list(request.step))

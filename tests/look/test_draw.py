@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import shapes
 
+from vqc.errors import InputError
 from vqc.geometry import box_of_points, project, transform, world2cam
 from vqc.look import shapes as solids
-from vqc.look.draw import Place, draw_shot
+from vqc.look.draw import draw_shot, require_usable_lens
+from vqc.look.place import Place
 from vqc.look.reading import SHIPPED, look_from_record, read_look
 from vqc.look.rest import apart, footprint
 from vqc.look.stock import Stock
@@ -310,3 +312,11 @@ def test_every_shipped_look_draws_any_part(stock, name):
         assert shot.bodies[0].model < len(PARTS)
         values = [body.pose for body in shot.bodies]
         assert np.isfinite(values).all() and shot.view.pose.distance_mm > 0
+
+
+def test_a_lens_that_folds_over_is_told_before_anything_is_drawn():
+    narrow = look_from_record({"vqc_look": 1, "camera": {"k1": -0.3, "fov_deg": 30}}, "a look")
+    require_usable_lens(narrow.camera, 640, 480)
+    either = {"vqc_look": 1, "camera": {"k1": {"choice": [0, -0.9]}, "fov_deg": 100}}
+    with pytest.raises(InputError, match="k1 -0.9.*folds over"):
+        require_usable_lens(look_from_record(either, "a look").camera, 640, 480)

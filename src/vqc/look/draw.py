@@ -6,11 +6,14 @@ the group. So a frame depends on nothing else, and a change to one group leaves 
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from vqc import lens
 from vqc.geometry import intrinsics_from_fov, transform, world2cam
 from vqc.look import material, textures
 from vqc.look.aim import aim
@@ -52,18 +55,36 @@ def draw_shot(look: Look, stock: Stock, place: Place, width: int, height: int) -
 # Camera ------------------------------------------------------------------------------------
 
 
+_LENS = ("k1", "k2", "p1", "p2", "k3")
+
+
+def require_usable_lens(look: CameraLook, width: int, height: int) -> None:
+    """Raise InputError where the ends of the lens's fields fold over within the frame."""
+    stated = [getattr(look, name).stated for name in ("fov_deg", *_LENS)]
+    for fov, *coefficients in itertools.product(*({min(s), max(s)} for s in stated)):
+        k = _camera_of(look, fov, coefficients, width, height)
+        if k.distortion is not None:
+            lens.require_usable(k, k.distortion)
+
+
 def _intrinsics(look: CameraLook, place: Place, width: int, height: int) -> Intrinsics:
     rng = place.rng(Group.CAMERA, 1)
-    fov = number(look, "fov_deg", rng)
-    k1, k2, p1, p2, k3 = (number(look, name, rng) for name in ("k1", "k2", "p1", "p2", "k3"))
-    lens = (k1, k2, p1, p2, k3) if any((k1, k2, p1, p2, k3)) else None
+    fov, *coefficients = (number(look, name, rng) for name in ("fov_deg", *_LENS))
+    return _camera_of(look, fov, coefficients, width, height)
+
+
+def _camera_of(
+    look: CameraLook, fov: float, coefficients: Sequence[float], width: int, height: int
+) -> Intrinsics:
+    k1, k2, p1, p2, k3 = coefficients
+    distortion = (k1, k2, p1, p2, k3) if any(coefficients) else None
     if look.intrinsics is None:
         exact = intrinsics_from_fov(fov, width, height)
     else:
         fx, fy, cx, cy, of_width, of_height = look.intrinsics
         a, b = width / of_width, height / of_height
         exact = Intrinsics(fx * a, fy * b, cx * a, cy * b, width, height)
-    return replace(exact, fx=round(exact.fx, 6), fy=round(exact.fy, 6), distortion=lens)
+    return replace(exact, fx=round(exact.fx, 6), fy=round(exact.fy, 6), distortion=distortion)
 
 
 def _camera(
