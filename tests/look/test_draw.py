@@ -318,5 +318,5 @@ def test_a_lens_that_folds_over_is_told_before_anything_is_drawn():
     narrow = look_from_record({"vqc_look": 1, "camera": {"k1": -0.3, "fov_deg": 30}}, "a look")
     require_usable_lens(narrow.camera, 640, 480)
     either = {"vqc_look": 1, "camera": {"k1": {"choice": [0, -0.9]}, "fov_deg": 100}}
-    with pytest.raises(InputError, match="k1 -0.9.*folds over"):
+    with pytest.raises(InputError, match=r"k1 -0\.9.*folds over"):
         require_usable_lens(look_from_record(either, "a look").camera, 640, 480)

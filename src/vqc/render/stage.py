@@ -53,8 +53,9 @@ class Model:
 def model_of(scene: Scene) -> Model:
     """What the scene holds, as one thing that can be moved."""
     meshes = mesh.of_instances(scene)
-    every = np.concatenate([m.rgb for m in meshes])
-    palette, index = np.unique(every, axis=0, return_inverse=True)
+    every = np.concatenate([m.rgb for m in meshes]).astype(np.uint32)
+    codes, index = np.unique(every @ np.array([1 << 16, 1 << 8, 1], np.uint32), return_inverse=True)
+    palette = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
     cuts = np.cumsum([len(m.rgb) for m in meshes])[:-1]
     return Model(
         scene.instances,
