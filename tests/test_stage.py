@@ -10,7 +10,8 @@ import shapes
 
 from vqc.geometry import intrinsics_from_fov, project, transform, world2cam
 from vqc.render import Renderer
-from vqc.render.stage import Stage, model_of
+from vqc.render.model import model_of
+from vqc.render.stage import Stage
 from vqc.shot import Body, Finish, Lamp, Light, SensorDraw, Shot, Surface
 from vqc.types import CameraPose, View
 

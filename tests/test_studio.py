@@ -9,7 +9,7 @@ import shapes
 
 from vqc.errors import InputError
 from vqc.look.reading import SHIPPED, look_from_record, read_look
-from vqc.render.stage import model_of
+from vqc.render.model import model_of
 from vqc.studio import Format, Studio, prop_of, read_environment
 
 SMALL = Format(96, 72)

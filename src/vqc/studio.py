@@ -26,7 +26,8 @@ from vqc.look.schema import Look
 from vqc.look.stock import Prop, Stock
 from vqc.render import mesh
 from vqc.render.drawing import most_frequent
-from vqc.render.stage import Model, Stage, model_of
+from vqc.render.model import Model, model_of
+from vqc.render.stage import Stage
 from vqc.scene import LabelRules, build_scene
 from vqc.shot import Shot
 from vqc.types import Annotation, ByteArray, Intrinsics, Scene, View

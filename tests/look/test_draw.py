@@ -16,9 +16,9 @@ from vqc.look import shapes as solids
 from vqc.look.draw import draw_shot, require_usable_lens
 from vqc.look.place import Place
 from vqc.look.reading import SHIPPED, look_from_record, read_look
-from vqc.look.rest import apart, footprint
+from vqc.look.room import apart, footprint
 from vqc.look.stock import Stock
-from vqc.render.stage import model_of
+from vqc.render.model import model_of
 from vqc.scene import LabelRules, build_scene
 from vqc.studio import prop_of
 

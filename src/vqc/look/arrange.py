@@ -13,7 +13,8 @@ import numpy as np
 from vqc.geometry import transform, world2cam
 from vqc.look.aim import at_pixel, seen_box
 from vqc.look.place import Group, Place
-from vqc.look.rest import RestPose, find_place, footprint
+from vqc.look.rest import RestPose
+from vqc.look.room import find_place, footprint
 from vqc.look.schema import Look, happens, number, whole
 from vqc.look.stock import Prop, Stock, pick
 from vqc.types import FloatArray, View

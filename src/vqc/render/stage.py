@@ -15,57 +15,17 @@ from numpy.typing import NDArray
 
 from vqc.geometry import box_of_points, crop, project, transform, world2cam
 from vqc.render import ground, mesh, shading
-from vqc.render.canvas import REPLACEMENTS, Canvas, Tile, actor_of, polydata
+from vqc.render.canvas import Canvas, Tile
+from vqc.render.cast import Cast, Texture, environment_texture
 from vqc.render.drawing import UNLABELLED_CODE, Drawing, average, decode_ids, finer, touched
-from vqc.render.mesh import Mesh
+from vqc.render.model import Model
 from vqc.shot import Body, Lamp, Shot
 from vqc.types import ByteArray, FloatArray, Instance, Intrinsics, Layers, Scene, View
 
-ENVIRONMENT_PX = 512
 ENVIRONMENT_LEVELS = 7.0
 """The level of its texture that is all but one colour: 4 × 2 pixels."""
-COARSE = 64
-"""Cells along a model's longest side in which its details are joined for shadows on the ground."""
 SHADOW_PX = 512
 """Side of the first lamp's shadow map."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """Something that can stand in a scene any number of times.
-
-    Its frame has its scene's axes and lies at that scene's centre.
-
-    instances, center_mm, radius_mm: of the scene it was made of.
-    palette: (C, 3) uint8 sRGB, the colours in it. meshes: one for each instance; `colours`: for
-    each vertex of these, its row of the palette. hulls: points that span each instance.
-    """
-
-    instances: tuple[Instance, ...]
-    center_mm: FloatArray
-    radius_mm: float
-    palette: ByteArray
-    meshes: tuple[Mesh, ...]
-    colours: tuple[NDArray[np.float32], ...]
-    hulls: tuple[FloatArray, ...]
-
-
-def model_of(scene: Scene) -> Model:
-    """What the scene holds, as one thing that can be moved."""
-    meshes = mesh.of_instances(scene)
-    every = np.concatenate([m.rgb for m in meshes]).astype(np.uint32)
-    codes, index = np.unique(every @ np.array([1 << 16, 1 << 8, 1], np.uint32), return_inverse=True)
-    palette = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
-    cuts = np.cumsum([len(m.rgb) for m in meshes])[:-1]
-    return Model(
-        scene.instances,
-        scene.center_mm,
-        scene.radius_mm,
-        palette,
-        tuple(meshes),
-        tuple(np.split(index.reshape(-1).astype(np.float32), cuts)),
-        tuple(mesh.hull_points(m.vertices[np.unique(m.faces)]) for m in meshes),
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,14 +60,13 @@ class Stage(Drawing):
         self._models, self.aa, self._count = models, aa, 0
         side = (max(width * aa, SHADOW_PX), max(height * aa, SHADOW_PX))
         self._canvas = Canvas(*side, (0, 0, 0))
-        self._shapes: dict[tuple[str, int, int, bool], Any] = {}
-        self._pool: dict[tuple[str, int, int, int], list[Any]] = {}
         self._table_width = shading.table_width(max(len(m.palette) for m in models))
         self._textures = {
             "table": Texture(self._table_width, 1 + shading.MAX_BODIES, 4),
             "shadowMap": Texture(SHADOW_PX, SHADOW_PX, 1),
-            "environment": _environment(environment),
+            "environment": environment_texture(environment),
         }
+        self._actors = Cast(models, self._textures)
         self._around = (
             None if environment is None else shading.light_around(environment, ENVIRONMENT_LEVELS)
         )
@@ -137,17 +96,17 @@ class Stage(Drawing):
             used[body.model, number] = slot + 1
             at = body.pose.ravel().tolist()
             code = order if order <= self._count else UNLABELLED_CODE
-            for actor in self._actors("flat", body.model, number, slot):
+            for actor in self._actors.of("flat", body.model, number, slot):
                 actor.GetUserMatrix().DeepCopy(at)
                 actor.GetProperty().SetColor(*((code >> s & 255) / 255 for s in (0, 8, 16)))
                 flat.append(actor)
-            for actor in self._actors("lit", body.model, number, slot):
+            for actor in self._actors.of("lit", body.model, number, slot):
                 actor.GetUserMatrix().DeepCopy(at)
                 shaders = actor.GetShaderProperty()
                 shaders.GetVertexCustomUniforms().SetUniformi("bodyRow", rows[id(body)])
                 shaders.GetFragmentCustomUniforms().SetUniformi("bodyRow", rows[id(body)])
                 lit.append(actor)
-        self._casters = self._coarse(shot)
+        self._casters = self._actors.casters(shot)
         # What is drawn first in one colour hides what lies behind before that is shaded.
         self._canvas.fill("lit", [*flat, *lit])
         self._canvas.fill("ids", flat)
@@ -293,129 +252,6 @@ class Stage(Drawing):
 
     def _layer_alone(self, instance: int) -> str:
         return f"alone {instance}"
-
-    # VTK's objects -------------------------------------------------------------------------
-
-    def _actors(self, style: str, model: int, number: int, slot: int) -> list[Any]:
-        """The actors of one instance, kept for the next frame; closed and open pieces apart.
-
-        slot: how many of the same instance stand there before it.
-        """
-        key = (style, model, number, slot)
-        if key not in self._pool:
-            solid = self._models[model].meshes[number]
-            sides = (True, False) if style == "lit" else (bool(solid.closed.all()),)
-            pieces = [
-                (closed, (solid.closed == closed) if style == "lit" else None) for closed in sides
-            ]
-            self._pool[key] = [
-                self._actor(style, model, number, closed, faces)
-                for closed, faces in pieces
-                if faces is None or faces.any()
-            ]
-        return self._pool[key]
-
-    def _coarse(self, shot: Shot) -> list[Any]:
-        """An actor for each body with about as much detail as the map of the ground shows."""
-        from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-        actors, used = [], dict[int, int]()
-        for body in shot.bodies:
-            slot = used.get(body.model, 0)
-            used[body.model] = slot + 1
-            key = ("coarse", body.model, 0, slot)
-            if key not in self._pool:
-                shape = ("coarse", body.model, 0, False)
-                if shape not in self._shapes:
-                    self._shapes[shape] = _coarse(self._models[body.model])
-                actor = actor_of(self._shapes[shape], REPLACEMENTS["flat"], False)
-                actor.SetUserMatrix(vtkMatrix4x4())
-                self._pool[key] = [actor]
-            self._pool[key][0].GetUserMatrix().DeepCopy(body.pose.ravel().tolist())
-            actors += self._pool[key]
-        return actors
-
-    def _actor(
-        self, style: str, model: int, number: int, closed: bool, faces: NDArray[np.bool_] | None
-    ) -> Any:
-        from vtkmodules.vtkCommonDataModel import vtkDataObject
-        from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-        key = (style, model, number, closed)
-        if key not in self._shapes:
-            solid = self._models[model].meshes[number]
-            self._shapes[key] = polydata(solid if faces is None else solid.only(faces))
-            self._shapes[key].point_data["colour"] = self._models[model].colours[number]
-        texts = REPLACEMENTS["flat"] if style == "flat" else shading.replacements()
-        actor = actor_of(self._shapes[key], texts, closed)
-        actor.GetMapper().ScalarVisibilityOff()
-        # The shader needs millimetres; and what hides must be drawn from the very same numbers.
-        actor.GetMapper().SetVBOShiftScaleMethod(0)
-        actor.SetUserMatrix(vtkMatrix4x4())
-        if style == "lit":
-            actor.GetMapper().MapDataArrayToVertexAttribute(
-                "colourIndex", "colour", vtkDataObject.FIELD_ASSOCIATION_POINTS, -1
-            )
-            for name, texture in self._textures.items():
-                actor.GetProperty().SetTexture(name, texture.vtk)
-        return actor
-
-
-def _coarse(model: Model) -> Any:
-    """The whole model, its vertices joined in cells of a grid, COARSE along the longest side."""
-    from vtkmodules.vtkFiltersCore import vtkQuadricClustering
-
-    whole = mesh.join(model.meshes)
-    sides = np.ptp(whole.vertices[np.unique(whole.faces)], axis=0)
-    cells = np.maximum(np.ceil(sides / max(float(sides.max()), 1e-9) * COARSE), 1).astype(int)
-    clustering = vtkQuadricClustering()
-    clustering.SetInputData(polydata(whole))
-    clustering.AutoAdjustNumberOfDivisionsOff()
-    clustering.SetNumberOfDivisions(*cells.tolist())
-    clustering.Update()
-    return clustering.GetOutput()
-
-
-class Texture:
-    """Numbers that a shader reads: a float texture with 1 or 4 channels."""
-
-    def __init__(self, width: int, height: int, channels: int) -> None:
-        from vtkmodules.util.numpy_support import numpy_to_vtk
-        from vtkmodules.vtkCommonDataModel import vtkImageData
-        from vtkmodules.vtkRenderingCore import vtkTexture
-
-        self._values = np.zeros((width * height, channels), np.float32)
-        self._array = numpy_to_vtk(self._values)
-        self._image = vtkImageData()
-        self._image.SetDimensions(width, height, 1)
-        self._image.GetPointData().SetScalars(self._array)
-        self.vtk = vtkTexture()
-        self.vtk.SetInputData(self._image)
-        self.vtk.SetColorModeToDirectScalars()
-
-    def set(self, values: NDArray[np.float32]) -> None:
-        """Replace all of them; lowest row first."""
-        self._values[:] = values.reshape(self._values.shape)
-        self._array.Modified()
-        self._image.Modified()
-
-
-def _environment(light: NDArray[np.float32] | None) -> Texture:
-    """As a texture with coarser levels, which stand for reflections in rough surfaces."""
-    import cv2
-
-    if light is None:
-        return Texture(1, 1, 4)
-    texture = Texture(ENVIRONMENT_PX, ENVIRONMENT_PX // 2, 4)
-    size = (ENVIRONMENT_PX, ENVIRONMENT_PX // 2)
-    values = np.ones((size[1], size[0], 4), np.float32)
-    values[..., :3] = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
-    texture.set(values)
-    texture.vtk.SetRepeat(True)
-    texture.vtk.SetInterpolate(True)
-    texture.vtk.SetMipmap(True)
-    texture.vtk.SetMaximumAnisotropicFiltering(1.0)  # it smears where the longitude starts again
-    return texture
 
 
 def _lamp_clip(lamp: Lamp, points: FloatArray) -> tuple[FloatArray, float]:
