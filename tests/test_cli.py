@@ -84,7 +84,8 @@ def test_modules_import_one_way():
         *("studio", "asked", "verify", "engines", "frames"),
         *("store", "generate", "twin", "ultra", "features", "leaks", "intake", "mix", "inspection"),
         *("export", "environment", "doctor", "dataset", "runs", "honesty", "lineage", "trackers"),
-        *("tasks", "train", "evaluations", "figures", "preview", "scoring", "grid", "tune"),
+        *("tasks", "soundness", "train", "evaluations", "figures", "preview", "scoring"),
+        *("grid", "tune"),
         *("report", "predict", "export_model", "cli"),
     ]
     for path in sorted((ROOT / "src" / "vqc").rglob("*.py")):

@@ -17,7 +17,7 @@ from typing import Any
 
 from vqc.contract import SET_NAME, is_set_name
 from vqc.dataset import Dataset, open_dataset
-from vqc.errors import InputError, LeakError, OutputError, RecipeError
+from vqc.errors import InputError, OutputError, RecipeError
 from vqc.files import LOCK, held
 from vqc.manifest import find_manifest
 from vqc.runs import (
@@ -37,12 +37,12 @@ from vqc.runs import (
     result_record,
     write_file,
 )  # fmt: skip
+from vqc.soundness import require_sound
 from vqc.tasks import find
 from vqc.tasks.contract import Config, Fitted, Monitor, Task
 from vqc.types import Frame, Progress
 
 ROOT = Path("runs")
-_SHOWN = 20
 _LAST_COUNTS = "the last epoch counts, and training never stops early"
 
 
@@ -204,25 +204,12 @@ def _require_usable(folder: Path, identity: Mapping[str, Any], fresh: bool) -> b
 
 
 def _check(task: Task, config: Config, dataset: Dataset, on_verify: Progress) -> list[str]:
-    """The machine can do it, the set is sound, fits the task and does not leak; notes on it."""
-    from vqc.verify import verify
-
+    """The machine can do it, and the set is sound and fits the task; notes on it."""
     check_machine = getattr(task, "check_machine", None)
     if check_machine is not None:
         check_machine(config)
-    faults = verify(dataset.folder, on_progress=on_verify)
-    if faults:
-        more = [f"... and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
-        raise InputError(
-            "\n".join([f"{dataset.folder} is not sound:", *map(str, faults[:_SHOWN]), *more])
-            + "\nMake it again (vqc mix --fresh), or mend its sources"
-        )
-    if not dataset.frames("train"):
-        raise InputError(
-            f"{dataset.folder}: no frame has split train; vqc mix makes a training set"
-        )
+    require_sound(dataset, on_verify)
     task.check(dataset)
-    _require_apart(dataset)
     same = sum(frame.same_shoot for frame in dataset.frames("val"))
     if not dataset.frames("val"):
         return [f"no val split: {_LAST_COUNTS}"]
@@ -234,21 +221,6 @@ def _check(task: Task, config: Config, dataset: Dataset, on_verify: Progress) ->
 def _is_empty(frames: Sequence[Frame]) -> bool:
     """Whether frames are there, and somebody has said of all that they show nothing."""
     return bool(frames) and all(f.objects == () and f.label is None for f in frames)
-
-
-def _require_apart(dataset: Dataset) -> None:
-    """LeakError where a picture of train is in val or test too, or one of val in test."""
-    split_of: dict[str, str | None] = {}
-    found = []
-    for frame in dataset.manifest.frames:
-        other = split_of.setdefault(frame.sha256, frame.split)
-        if other != frame.split:
-            found.append(f"  {frame.image} is a picture of {other} too")
-    if found:
-        raise LeakError(
-            "\n".join([f"{dataset.folder}: the same pictures in two splits:", *found[:_SHOWN]])
-            + "\nvqc mix without --allow-leaks keeps them apart"
-        )
 
 
 def _write_down(
