@@ -6,8 +6,6 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from vqc.errors import CadError
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ def read_stl(path: Path) -> Assembly:
 
     Raises CadError where there is no such file, or no triangle in it.
     """
+    import numpy as np
     import trimesh
 
     from vqc.types import Assembly, Part
