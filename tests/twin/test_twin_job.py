@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run_vqc
 from PIL import Image
 from training import add_frame, finish_set
 
@@ -169,3 +170,16 @@ def test_frames_of_val_and_test_are_never_used(twin, tmp_path):
         find_photos([tmp_path / "held"], ["quadrupole_qf"])
     with pytest.raises(InputError, match="20 show no such box"):
         find_photos([shoot], ["nut"])
+
+
+def test_the_command_writes_look_and_sheet_and_says_how_to_go_on(twin, tmp_path):
+    request, _ = twin
+    options = ["look", "fit", "--photos", request.photos[0], "--step", QUADRUPOLE]
+    options += ["--from", request.base, "--frames", 8, "--size", SIZE, "--out", "own.yaml"]
+    done = run_vqc(*options, cwd=tmp_path, check=0)
+    assert "20 photos" in done.stdout and "--look own.yaml" in done.stdout
+    assert read_look(tmp_path / "own.yaml").name == "own"
+    assert (tmp_path / "own.png").stat().st_size > 10_000
+    assert "own.yaml" in run_vqc(*options, cwd=tmp_path, check=2).stderr  # not without --fresh
+    wrong = [*options[:-1], "other.yaml", "--photos", "nowhere"]
+    assert "nowhere" in run_vqc(*wrong, cwd=tmp_path, check=2).stderr

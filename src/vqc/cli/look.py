@@ -38,6 +38,13 @@ def fit(
     backgrounds: Annotated[
         list[Path] | None, typer.Option(help="Picture, folder of them, or set; may repeat.")
     ] = None,
+    distractors: Annotated[
+        list[Path] | None, typer.Option(help="STEP or STL files of other things; may repeat.")
+    ] = None,
+    environment: Annotated[
+        Path | None, typer.Option(help="Panorama whose light shines, .hdr or a picture.")
+    ] = None,
+    up: Annotated[str, typer.Option(help="Which axis of the STEP files points up: z or y.")] = "z",
     seed: Annotated[int, typer.Option(help="Of the frames that are compared.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Overwrite what is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
@@ -66,6 +73,9 @@ def fit(
         size=size,
         classes=tuple(class_ or ()),
         backgrounds=tuple(backgrounds or ()),
+        distractors=tuple(distractors or ()),
+        environment=environment,
+        up=up,
         seed=seed,
         fresh=fresh,
     )
@@ -75,8 +85,13 @@ def fit(
     show.notes(twin.notes)
     title = f"{out}, from {twin.photos} photos, and {request.sheet}"
     show.table(title, ("mean ± spread", *TITLES), rows(twin.samples))
-    steps = [word for path in step for word in ("--step", path)]
-    show.then("vqc", "render", *steps, "--look", out, "--name", out.stem)
+    again = [
+        ("--step", step), ("--class", class_), ("--backgrounds", backgrounds),
+        ("--distractors", distractors), ("--environment", environment and [environment]),
+    ]  # fmt: skip
+    words = [word for name, values in again for value in values or () for word in (name, value)]
+    words += ["--up", up] if up != "z" else []
+    show.then("vqc", "render", *words, "--look", out, "--size", size, "--name", out.stem)
 
 
 app.command()(look_preview.preview)

@@ -44,6 +44,9 @@ class Asked:
     size: str = "640x480"
     classes: tuple[str, ...] = ()
     backgrounds: tuple[Path, ...] = ()
+    distractors: tuple[Path, ...] = ()
+    environment: Path | None = None
+    up: str = "z"
     seed: int = 0
     fresh: bool = False
 
@@ -162,8 +165,10 @@ def _plan(request: Asked) -> tuple[Plan, Look]:
             look=request.base,
             count=request.frames,
             backgrounds=request.backgrounds,
+            distractors=request.distractors,
+            environment=request.environment,
             name="twin",
-            picture={"size": request.size},
+            picture={"size": request.size, "up": request.up},
             classes=request.classes,
             seed=request.seed,
         )
