@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vqc.cli import look_preview, show
+from vqc.cli.options import Backgrounds, Classes, Distractors, Environment, Step, Up
 
 app = typer.Typer(
     name="look",
@@ -22,29 +23,20 @@ def fit(
     photos: Annotated[
         list[Path], typer.Option(help="Set with training photos whose boxes are known; may repeat.")
     ],
-    step: Annotated[list[Path], typer.Option(help="STEP file, or a folder of them; may repeat.")],
+    step: Step,
     out: Annotated[Path, typer.Option(help="The look to write; a sheet .png goes beside it.")],
     from_: Annotated[
         str, typer.Option("--from", help="Look to start from: a name or a FILE.yaml.")
     ] = "bench",
-    class_: Annotated[
-        list[str] | None,
-        typer.Option("--class", help="stem=name, as the photos name it; may repeat."),
-    ] = None,
+    class_: Classes = None,
     frames: Annotated[int, typer.Option(help="Frames to compare the photos with.")] = 60,
     size: Annotated[
         str, typer.Option(help="Width x height of the renders to come, in pixels.")
     ] = "640x480",
-    backgrounds: Annotated[
-        list[Path] | None, typer.Option(help="Picture, folder of them, or set; may repeat.")
-    ] = None,
-    distractors: Annotated[
-        list[Path] | None, typer.Option(help="STEP or STL files of other things; may repeat.")
-    ] = None,
-    environment: Annotated[
-        Path | None, typer.Option(help="Panorama whose light shines, .hdr or a picture.")
-    ] = None,
-    up: Annotated[str, typer.Option(help="Which axis of the STEP files points up: z or y.")] = "z",
+    backgrounds: Backgrounds = None,
+    distractors: Distractors = None,
+    environment: Environment = None,
+    up: Up = "z",
     seed: Annotated[int, typer.Option(help="Of the frames that are compared.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Overwrite what is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vqc.cli import show
+from vqc.cli.options import Backgrounds, Classes, Distractors, Environment, Step, Up
 
 if TYPE_CHECKING:
     from vqc.asked import Request
@@ -16,20 +17,12 @@ if TYPE_CHECKING:
 
 def preview(
     look: Annotated[str, typer.Argument(help="studio, bench, shopfloor or a FILE.yaml.")],
-    step: Annotated[list[Path], typer.Option(help="STEP file, or a folder of them; may repeat.")],
-    class_: Annotated[
-        list[str] | None, typer.Option("--class", help="stem=name; may repeat.")
-    ] = None,
-    backgrounds: Annotated[
-        list[Path] | None, typer.Option(help="Picture, folder of them, or set; may repeat.")
-    ] = None,
-    distractors: Annotated[
-        list[Path] | None, typer.Option(help="STEP files of other things; may repeat.")
-    ] = None,
-    environment: Annotated[
-        Path | None, typer.Option(help="Panorama whose light shines, .hdr or a picture.")
-    ] = None,
-    up: Annotated[str, typer.Option(help="Which axis of the file points up: z or y.")] = "z",
+    step: Step,
+    class_: Classes = None,
+    backgrounds: Backgrounds = None,
+    distractors: Distractors = None,
+    environment: Environment = None,
+    up: Up = "z",
     size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "320x240",
     count: Annotated[int, typer.Option(min=1, help="Frames on the sheet of draws.")] = 24,
     vary: Annotated[

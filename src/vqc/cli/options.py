@@ -55,3 +55,19 @@ Set = Annotated[
 ]
 RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+
+Step = Annotated[list[Path], typer.Option(help="STEP file, or a folder of them; may repeat.")]
+Classes = Annotated[list[str] | None, typer.Option("--class", help="stem=name; may repeat.")]
+Backgrounds = Annotated[
+    list[Path] | None,
+    typer.Option(help="What a look lays behind: picture, folder of them, or set; may repeat."),
+]
+Distractors = Annotated[
+    list[Path] | None,
+    typer.Option(help="What a look puts beside: STEP or STL files of other things; may repeat."),
+]
+Environment = Annotated[
+    Path | None,
+    typer.Option(help="A panorama whose light shines on a look's parts, .hdr or a picture."),
+]
+Up = Annotated[str, typer.Option(help="Which axis of the file points up: z or y.")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vqc.cli import show
+from vqc.cli.options import Backgrounds, Distractors, Environment, Up
 
 if TYPE_CHECKING:
     from vqc.frames import Plan
@@ -47,18 +48,9 @@ def render(
     count: Annotated[
         int | None, typer.Option(help="Frames of a look, classes in turn [default: 500].")
     ] = None,
-    backgrounds: Annotated[
-        list[Path] | None,
-        typer.Option(help="With a look: picture, folder of them, or set; may repeat."),
-    ] = None,
-    distractors: Annotated[
-        list[Path] | None,
-        typer.Option(help="With a look: STEP or STL files of other things; may repeat."),
-    ] = None,
-    environment: Annotated[
-        Path | None,
-        typer.Option(help="With a look: panorama whose light shines, .hdr or a picture."),
-    ] = None,
+    backgrounds: Backgrounds = None,
+    distractors: Distractors = None,
+    environment: Environment = None,
     name: Annotated[str | None, typer.Option(help="Name of the set [default: the stem].")] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the sets.")] = Path("renders"),
     size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "1024x768",
@@ -71,7 +63,7 @@ def render(
             help="Diameter of the part's sphere ÷ the frame's shorter side [default: 0.8]."
         ),
     ] = None,
-    up: Annotated[str, typer.Option(help="Which axis of the file points up: z or y.")] = "z",
+    up: Up = "z",
     color: Annotated[
         str | None, typer.Option(help="cad: the file's colours; grey: one for all [default: cad].")
     ] = None,
