@@ -96,12 +96,17 @@ def test_a_map_lights_what_it_shines_on():
 
 
 def test_environment_maps_are_linear_light_and_twice_as_wide_as_high(tmp_path):
-    light = np.zeros((4, 8, 3), np.float32)
+    light = np.zeros((16, 32, 3), np.float32)
     light[..., 2] = 7.5  # red to OpenCV's order
     cv2.imwrite(str(tmp_path / "sun.hdr"), light)
     assert read_environment(tmp_path / "sun.hdr")[0, 0] == pytest.approx([7.5, 0, 0], abs=0.05)
-    cv2.imwrite(str(tmp_path / "grey.png"), np.full((4, 8, 3), 188, np.uint8))
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((16, 32, 3), 188, np.uint8))
     assert read_environment(tmp_path / "grey.png")[0, 0] == pytest.approx([0.503] * 3, abs=0.001)
+    cv2.imwrite(str(tmp_path / "fine.png"), np.full((16, 32, 3), 188 * 257, np.uint16))
+    assert read_environment(tmp_path / "fine.png")[0, 0] == pytest.approx([0.503] * 3, abs=0.001)
+    cv2.imwrite(str(tmp_path / "nan.tiff"), np.full((16, 32, 3), np.nan, np.float32))
+    with pytest.raises(InputError, match=r"nan.tiff: holds light that is no number"):
+        read_environment(tmp_path / "nan.tiff")
     cv2.imwrite(str(tmp_path / "square.png"), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(InputError, match=r"square.png: expected a panorama twice as wide"):
         read_environment(tmp_path / "square.png")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 from vqc.cad import STEP_SUFFIXES, MeshSettings, find_step_files
 from vqc.contract import SET_NAME, is_set_name, is_text
 from vqc.errors import InputError
-from vqc.look.assets import find_pictures
+from vqc.look.assets import find_pictures, require_readable
 from vqc.look.draw import require_usable_lens
 from vqc.look.reading import read_look
 from vqc.recipe import Asset, LookBlock, Picture, RenderRecipe, Source, ViewBlock
@@ -121,7 +121,7 @@ def _look_block(request: Request) -> tuple[LookBlock, dict[str, Path]]:
     """The look with what it draws from, and where that lies, by SHA-256."""
     look, pictures, steps, light = _each(
         lambda: read_look(request.look),
-        lambda: find_pictures(request.backgrounds),
+        lambda: _backgrounds(request.backgrounds),
         lambda: find_step_files(request.distractors, (*STEP_SUFFIXES, ".stl")),
         lambda: _environment(request.environment),
     )
@@ -132,6 +132,12 @@ def _look_block(request: Request) -> tuple[LookBlock, dict[str, Path]]:
     count = DEFAULT_COUNT if request.count is None else request.count
     block = LookBlock(look, count, backgrounds, distractors, *environment)
     return block, {sha256: path for found in groups for sha256, path in found.items()}
+
+
+def _backgrounds(places: Sequence[Path]) -> list[Path]:
+    pictures = find_pictures(places)
+    require_readable(pictures)
+    return pictures
 
 
 def _environment(path: Path | None) -> list[Path]:

@@ -69,7 +69,8 @@ def weigh(linear: LightArray, draw: SensorDraw) -> LightArray:
     frame; the centre loses nothing, the corner pixels exactly `draw.vignette`.
     """
     height, width = linear.shape[:2]
-    gain = 2.0**draw.exposure_ev * np.array([draw.red, 1.0, draw.blue])
+    colour = np.array([draw.red * draw.balance_red, 1.0, draw.blue * draw.balance_blue])
+    gain = 2.0**draw.exposure_ev * colour
     row = np.tile(gain, width).astype(np.float32)  # NumPy multiplies long rows fast
     flat = linear.reshape(height, -1)
     if not draw.vignette:

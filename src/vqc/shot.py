@@ -113,7 +113,8 @@ class SensorDraw:
     Lengths are in pixels of the frame. The defaults change nothing.
 
     exposure_ev: the light times 2 to that power.
-    red, blue: white balance, relative to green.
+    balance_red, balance_blue: what takes back the colour of the light, relative to green.
+    red, blue: the same beside that.
     vignette: share of the light that the corners lose.
     defocus_px: radius of the disc that a point becomes. motion_px, motion_deg: length and
         direction of the line that it becomes.
@@ -127,6 +128,8 @@ class SensorDraw:
     """
 
     exposure_ev: float = 0.0
+    balance_red: float = 1.0
+    balance_blue: float = 1.0
     red: float = 1.0
     blue: float = 1.0
     vignette: float = 0.0

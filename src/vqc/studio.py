@@ -168,13 +168,19 @@ def read_environment(path: Path) -> NDArray[np.float32]:
         raise InputError(
             f"{path}: cannot be read as an environment map; expected .hdr or a picture"
         )
-    if found.shape[1] != 2 * found.shape[0]:
+    if found.shape[1] != 2 * found.shape[0] or found.shape[0] < 16:
         raise InputError(
-            f"{path}: expected a panorama twice as wide as high (all around by up to down), "
+            f"{path}: expected a panorama twice as wide as high (all around by up to down), of "
+            "32x16 pixels or more, "
             f"got {found.shape[1]}x{found.shape[0]}"
         )
     rgb = np.ascontiguousarray(found[..., ::-1])
-    return sensor.srgb_to_linear(rgb) if rgb.dtype == np.uint8 else rgb.astype(np.float32)
+    if rgb.dtype == np.uint16:  # an ordinary picture with finer levels
+        rgb = (rgb // 257).astype(np.uint8)
+    light = sensor.srgb_to_linear(rgb) if rgb.dtype == np.uint8 else rgb.astype(np.float32)
+    if not np.isfinite(light).all() or light.min() < 0:
+        raise InputError(f"{path}: holds light that is no number, or below 0; write it anew")
+    return light
 
 
 def prop_of(model: Model) -> Prop:

@@ -4,7 +4,7 @@ import pytest
 from sets import picture, render_set
 
 from vqc.errors import InputError
-from vqc.look.assets import find_pictures
+from vqc.look.assets import find_pictures, require_readable
 from vqc.look.rest import RestPose
 from vqc.look.stock import PHOTO_PX, photo, pick
 
@@ -66,3 +66,13 @@ def test_poses_are_picked_by_their_probability():
     picked = [pick(poses, share).probability for share in shares]
     assert [picked.count(p.probability) for p in poses] == pytest.approx([500, 300, 200], abs=1)
     assert pick(poses, 0.9999999999999999) is poses[-1]
+
+
+def test_every_picture_that_cannot_be_read_whole_is_told_at_once(tmp_path):
+    good, torn, empty = (tmp_path / name for name in ("good.jpg", "torn.jpg", "empty.png"))
+    cv2.imwrite(str(good), np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8))
+    torn.write_bytes(good.read_bytes()[:9000])
+    empty.touch()
+    require_readable([good])
+    with pytest.raises(InputError, match=r"torn.jpg: cannot be read(?s:.*)empty.png"):
+        require_readable([good, torn, empty])

@@ -317,6 +317,9 @@ def test_every_shipped_look_draws_any_part(stock, name):
 def test_a_lens_that_folds_over_is_told_before_anything_is_drawn():
     narrow = look_from_record({"vqc_look": 1, "camera": {"k1": -0.3, "fov_deg": 30}}, "a look")
     require_usable_lens(narrow.camera, 640, 480)
+    wide = {"vqc_look": 1, "camera": {"k1": {"normal": [0, 0.5]}, "fov_deg": 60}}
+    with pytest.raises(InputError, match="folds over"):
+        require_usable_lens(look_from_record(wide, "a look").camera, 640, 480)
     either = {"vqc_look": 1, "camera": {"k1": {"choice": [0, -0.9]}, "fov_deg": 100}}
     with pytest.raises(InputError, match=r"k1 -0\.9.*folds over"):
         require_usable_lens(look_from_record(either, "a look").camera, 640, 480)

@@ -38,6 +38,8 @@ def read_stl(path: Path) -> Assembly:
         raise CadError(f"{path}: is no STL file that can be read: {error}") from None
     if not 0 < faces <= MAX_TRIANGLES or not np.isfinite(loaded.vertices).all():
         raise CadError(f"{path}: expected 1 to {MAX_TRIANGLES:,} triangles, got {faces:,}")
+    if len(np.unique(loaded.vertices, axis=0)) < 3:
+        raise CadError(f"{path}: has no extent: all its points lie in one or two places")
     smooth = trimesh.graph.smooth_shade(loaded, angle=np.radians(SHARP_DEG))
     part = Part(
         path.stem,

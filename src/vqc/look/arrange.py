@@ -140,7 +140,8 @@ def _afloat(look: Look, stock: Stock, place: Place, view: View) -> list[Thing]:
     for chosen in _others(look, stock, place):
         rng = chosen.rng
         spot = (k.width * rng.random(), k.height * rng.random())
-        depth = pose.distance_mm + size_mm * (0.8 + 2.0 * rng.random())
+        own_mm = chosen.scale * stock.prop(chosen.model).size_mm
+        depth = pose.distance_mm + size_mm + own_mm + 2.0 * size_mm * rng.random()
         at = _turned(rng, at_pixel(spot, depth, pose, k), chosen.scale)
         things.append(Thing(chosen.model, at, chosen.which))
     return things

@@ -8,7 +8,8 @@ from pathlib import Path
 from vqc.errors import InputError
 from vqc.manifest import FILE_NAME, read_manifest
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".hdr")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+_SHOWN = 20
 
 
 def find_pictures(places: Sequence[Path]) -> list[Path]:
@@ -46,3 +47,29 @@ def _nothing(place: Path) -> str:
             "empty, as `vqc intake --background` makes them"
         )
     return f"{place}: holds no picture; expected {', '.join(SUFFIXES)}"
+
+
+def require_readable(pictures: Sequence[Path]) -> None:
+    """Raise InputError with every picture that cannot be decoded whole: frames need any of them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from PIL import Image
+
+    Image.init()  # its readers are imported here, and not by several threads at once
+    with ThreadPoolExecutor() as pool:
+        faults = [fault for fault in pool.map(_fault, pictures) if fault]
+    if faults:
+        more = [f"... and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
+        raise InputError("\n".join([*faults[:_SHOWN], *more]))
+
+
+def _fault(picture: Path) -> str | None:
+    from PIL import Image
+
+    try:
+        with Image.open(picture) as opened:
+            opened.draft("RGB", (256, 256))  # a JPEG is decoded small, but to its end
+            opened.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return f"{picture}: cannot be read as a picture ({error}); leave it out"
+    return None

@@ -27,8 +27,8 @@ from vqc.errors import InputError
 
 _HUGE = 1e15
 _BELL = NormalDist()
-_LEAST_SHARE = 2.0**-54
-"""Below the least share above 0 that a generator gives: a normal has no value at 0."""
+_TAIL = _BELL.cdf(-4.0)
+"""What lies beyond four deviations counts as there: so the ends of all draws can be checked."""
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -118,7 +118,7 @@ class LogUniform(Distribution):
 
 @dataclass(frozen=True, slots=True)
 class Normal(Distribution):
-    """The bell curve; a field's bounds clip it."""
+    """The bell curve as far as four deviations; a field's bounds clip it."""
 
     mean: float
     deviation: float
@@ -129,7 +129,8 @@ class Normal(Distribution):
             raise InputError(f"expected a normal's deviation from 0, got {self.deviation:g}")
 
     def at(self, share: float) -> float:
-        return self.mean + self.deviation * _BELL.inv_cdf(max(share, _LEAST_SHARE))
+        within = min(max(share, _TAIL), 1 - _TAIL)
+        return self.mean + self.deviation * _BELL.inv_cdf(within)
 
     @property
     def stated(self) -> tuple[float | str, ...]:

@@ -20,7 +20,17 @@ from vqc.look.aim import aim
 from vqc.look.arrange import arrange, part_at_rest
 from vqc.look.light import draw_light, mean_light
 from vqc.look.place import Group, Place
-from vqc.look.schema import BackdropLook, CameraLook, Look, SensorLook, happens, number, whole, word
+from vqc.look.schema import (
+    BackdropLook,
+    CameraLook,
+    Look,
+    SensorLook,
+    ends_of,
+    happens,
+    number,
+    whole,
+    word,
+)
 from vqc.look.stock import Stock, photo
 from vqc.shot import Body, Light, SensorDraw, Shot, Surface
 from vqc.types import CameraPose, FloatArray, Intrinsics, View
@@ -60,8 +70,8 @@ _LENS = ("k1", "k2", "p1", "p2", "k3")
 
 def require_usable_lens(look: CameraLook, width: int, height: int) -> None:
     """Raise InputError where the ends of the lens's fields fold over within the frame."""
-    stated = [getattr(look, name).stated for name in ("fov_deg", *_LENS)]
-    for fov, *coefficients in itertools.product(*({min(s), max(s)} for s in stated)):
+    ends = [ends_of(look, name) for name in ("fov_deg", *_LENS)]
+    for fov, *coefficients in itertools.product(*map(set, ends)):
         k = _camera_of(look, fov, coefficients, width, height)
         if k.distortion is not None:
             lens.require_usable(k, k.distortion)
@@ -175,8 +185,10 @@ def _sensor(look: SensorLook, place: Place, height: int, light: Light) -> Sensor
 
     return SensorDraw(
         exposure_ev=of("exposure_ev"),
-        red=round(of("red") * red, 6),
-        blue=round(of("blue") * blue, 6),
+        balance_red=round(red, 6),
+        balance_blue=round(blue, 6),
+        red=of("red"),
+        blue=of("blue"),
         vignette=of("vignette"),
         defocus_px=of("defocus_px") * scale,
         motion_px=of("motion_px") * scale,

@@ -17,7 +17,7 @@ import numpy as np
 
 from vqc.contract import is_text
 from vqc.errors import InputError
-from vqc.look.distributions import Constant, Distribution, LogUniform, Uniform, shown
+from vqc.look.distributions import Constant, Distribution, LogUniform, Normal, Uniform, shown
 from vqc.look.rules import Rule
 
 _LONGEST_NAME = 200
@@ -240,6 +240,13 @@ def rules(section: type[Section]) -> Mapping[str, Rule]:
 def number(section: Section, name: str, rng: np.random.Generator) -> float:
     """A draw from a field of numbers, within the field's bounds."""
     return float(_draw(section, name, "number", rng))
+
+
+def ends_of(section: Section, name: str) -> tuple[float, float]:
+    """The least and the largest number that a field of numbers can draw."""
+    rule, given = rules(type(section))[name], getattr(section, name)
+    ends = (given.at(0), given.at(1)) if isinstance(given, Normal) else given.stated
+    return max(min(ends), rule.low), min(max(ends), rule.high)
 
 
 def whole(section: Section, name: str, rng: np.random.Generator) -> int:

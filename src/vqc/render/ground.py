@@ -21,6 +21,9 @@ from vqc.types import ByteArray, FloatArray, Intrinsics, View
 MAP_PX = 256
 """Side of the map of the light on the ground."""
 LAMP_SAMPLES, SKY_SAMPLES = 4, 10
+_LONGEST = 3.0
+"""A shadow is mapped as far as that many heights: a larger map would be a coarser one."""
+_FADE_PX = 24
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 _LOWEST = 0.12
 """Sine of the lowest height from which a shadow is drawn: a lower one would have no end."""
@@ -53,11 +56,14 @@ class Window:
         return np.array([[mm, 0, left + mm / 2], [0, -mm, top - mm / 2], [0, 0, 1]])
 
 
-def window_around(points: FloatArray) -> Window:
-    """Wide enough for (N, 3) points and most of their shadows."""
+def window_around(points: FloatArray, light: Light) -> Window:
+    """Wide enough for (N, 3) points and their shadows, but for the ends of very long ones."""
     low, high = points.min(axis=0), points.max(axis=0)
     x, y = ((low + high) / 2)[:2].tolist()
-    return Window(x, y, float((high - low)[:2].max()) / 2 + 1.5 * max(float(high[2]), 0.0) + 1.0)
+    reaches = [np.hypot(*lamp.towards[:2]) / max(lamp.towards[2], _LOWEST) for lamp in light.lamps]
+    shadow_mm = float(np.clip(max(reaches, default=0.0), 1.5, _LONGEST)) * max(float(high[2]), 0.0)
+    wide_mm = float((high - low)[:2].max())
+    return Window(x, y, wide_mm / 2 + shadow_mm + 0.02 * (wide_mm + shadow_mm) + 1e-6)
 
 
 def directions(light: Light) -> tuple[list[FloatArray], list[int]]:
@@ -94,9 +100,12 @@ def received(
     import cv2
 
     total = np.zeros((MAP_PX, MAP_PX, 3), np.float32)
+    inwards = np.minimum(np.arange(MAP_PX), np.arange(MAP_PX)[::-1]) / _FADE_PX
+    ramp = np.minimum(inwards, 1.0).astype(np.float32)
+    fade = ramp[:, None] * ramp  # what is cut off at the border of the map ends softly
     for number in range(len(light.lamps) + 1):
         own = [shadow for shadow, of in zip(shadows, owner, strict=True) if of == number]
-        reaches = 1.0 - np.mean(own, axis=0, dtype=np.float32)
+        reaches = 1.0 - np.mean(own, axis=0, dtype=np.float32) * fade
         sky = number == len(light.lamps)
         soft = cv2.GaussianBlur(reaches, (0, 0), 3.0 if sky else 1.5)
         total += soft[..., None] * np.asarray(_full(light, number), np.float32)

@@ -195,7 +195,7 @@ class Stage(Drawing):
         if shot.ground is None:
             return ground.backdrop(shot, None, None)
         points = self._points(shot)
-        window = ground.window_around(points)
+        window = ground.window_around(points, shot.light)
         towards, owner = ground.directions(shot.light)
         size = crop(shot.view.intrinsics, 0, 0, ground.MAP_PX, ground.MAP_PX, 1)
         top_mm = max(float(points[:, 2].max()), 0.0)
