@@ -271,7 +271,7 @@ def open_studio(plan: Plan) -> Studio:
 def require_assets(block: LookBlock, recipe: RenderRecipe, paths: Mapping[str, Path]) -> None:
     """Raise InputError where a distractor or the environment cannot be read.
 
-    Backgrounds are opened when a frame needs one: there may be thousands.
+    Backgrounds were looked at when they were asked for.
     """
     for asset in block.distractors:
         _read_other(paths[asset.sha256], recipe)
@@ -294,12 +294,13 @@ def cannot_write(where: Path, error: OSError) -> OutputError:
 
 
 def _encode(picture: ByteArray | np.ndarray[Any, Any], suffix: str) -> bytes:
-    """An (H, W, 3) RGB or (H, W) picture as a file's bytes."""
+    """An (H, W, 3) RGB picture, or with png an (H, W) one, as a file's bytes."""
     import cv2
 
+    if suffix == "jpg":
+        return sensor.compress(picture, JPEG_QUALITY)
     pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == "jpg" else []
-    _, encoded = cv2.imencode(f".{suffix}", pixels, options)
+    _, encoded = cv2.imencode(f".{suffix}", pixels)
     return bytes(encoded)
 
 

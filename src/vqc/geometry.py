@@ -57,7 +57,10 @@ def transform(matrix: FloatArray, points: FloatArray) -> FloatArray:
 
 
 def project(points_cam: FloatArray, intrinsics: Intrinsics) -> FloatArray:
-    """(N, 3) points in camera axes, all in front of it → (N, 2) pixels."""
+    """(N, 3) points in camera axes, all in front of it → (N, 2) pixels of the pinhole.
+
+    A distortion is left out of account; see `vqc.lens`.
+    """
     x, y, z = points_cam.T
     u = intrinsics.fx * x / z + intrinsics.cx
     v = intrinsics.fy * y / z + intrinsics.cy

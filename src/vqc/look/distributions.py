@@ -15,6 +15,7 @@ import difflib
 import math
 import re
 import reprlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -36,7 +37,7 @@ _REPR = reprlib.Repr()
 _REPR.maxlevel, _REPR.maxstring, _REPR.maxother = 2, 60, 60
 
 
-class Distribution:
+class Distribution(ABC):
     """Base of all. Each is hashable, and equal to another of the same kind and numbers."""
 
     __slots__ = ()
@@ -45,14 +46,14 @@ class Distribution:
         """One value."""
         return self.at(rng.random())
 
+    @abstractmethod
     def at(self, share: float) -> float | str:
         """The value that a share of [0, 1) stands for: the inverse of the distribution function."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def stated(self) -> tuple[float | str, ...]:
         """The values that it names, which must fit where it stands; not a normal's deviation."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

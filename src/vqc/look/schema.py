@@ -92,7 +92,7 @@ class SceneLook:
         LogUniform(0.2, 2), 0.01, 20, "", "size of a distractor ÷ size of the part"
     )
     shapes: float = _share(
-        0.5, "share of distractors that are simple shapes, where there are files"
+        0.5, "share of distractors that are vqc's own, where --distractors gives others"
     )
     spacing: Distribution = _number(
         Uniform(0.05, 0.6), 0, 5, "", "gap between neighbours ÷ size of the part"

@@ -7,7 +7,7 @@ software renderer costs half of what multisampling does.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, floor
 
 import numpy as np
@@ -73,19 +73,21 @@ class Drawing(ABC):
         for instance, (x0, y0, x1, y1), zoom in wanted:
             cells = crop(view.intrinsics, x0, y0, x1 - x0, y1 - y0, zoom)
             results.append(np.zeros((cells.height, cells.width), np.bool_))
-            for top in range(0, cells.height, self._canvas.height):
-                for left in range(0, cells.width, self._canvas.width):
-                    width = min(self._canvas.width, cells.width - left)
-                    height = min(self._canvas.height, cells.height - top)
-                    tiles.append(
-                        Tile(self._layer_alone(instance), crop(cells, left, top, width, height, 1))
-                    )
-                    places.append(
-                        (results[-1], slice(top, top + height), slice(left, left + width))
-                    )
-        for picture, (result, rows, cols) in zip(self._draw(view, tiles), places, strict=True):
-            result[rows, cols] = picture[..., 3] > 0
+            for piece, place in self._pieces(cells):
+                tiles.append(Tile(self._layer_alone(instance), piece))
+                places.append((results[-1], place))
+        for picture, (result, place) in zip(self._draw(view, tiles), places, strict=True):
+            result[place] = picture[..., 3] > 0
         return results
+
+    def _pieces(self, k: Intrinsics) -> Iterator[tuple[Intrinsics, tuple[slice, slice]]]:
+        """A camera's frame in parts that the window holds, and the rows and columns of each."""
+        wide, high = self._canvas.width, self._canvas.height
+        for top in range(0, k.height, high):
+            for left in range(0, k.width, wide):
+                width, height = min(wide, k.width - left), min(high, k.height - top)
+                place = slice(top, top + height), slice(left, left + width)
+                yield crop(k, left, top, width, height, 1), place
 
     def _silhouettes(
         self,

@@ -110,7 +110,7 @@ class Stage(Drawing):
         # What is drawn first in one colour hides what lies behind before that is shaded.
         self._canvas.fill("lit", [*flat, *lit])
         self._canvas.fill("ids", flat)
-        for order in range(len(items)):
+        for order in range(self._count):
             self._canvas.fill(f"alone {order + 1}", [flat[order]])
         return Scene(tuple(self._standing(*item) for item in items), np.zeros(3), 1.0)
 
@@ -179,15 +179,10 @@ class Stage(Drawing):
 
     def _samples(self, view: View, layer: str, part: Intrinsics) -> ByteArray:
         """A layer through a camera whose frame may be larger than the window."""
-        wide, high = self._canvas.width, self._canvas.height
         drawn = np.zeros((part.height, part.width, 4), np.uint8)
-        tiles, places = [], []
-        for top in range(0, part.height, high):
-            for left in range(0, part.width, wide):
-                width, height = min(wide, part.width - left), min(high, part.height - top)
-                tiles.append(Tile(layer, crop(part, left, top, width, height, 1)))
-                places.append((slice(top, top + height), slice(left, left + width)))
-        for picture, place in zip(self._draw(view, tiles), places, strict=True):
+        pieces = list(self._pieces(part))
+        pictures = self._draw(view, [Tile(layer, piece) for piece, _ in pieces])
+        for picture, (_, place) in zip(pictures, pieces, strict=True):
             drawn[place] = picture
         return drawn
 
