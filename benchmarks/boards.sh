@@ -5,8 +5,8 @@
 #   WEIGHTS  a file that training starts from
 #   FOLDER   where everything is written [default: build/boards]
 # Stopped at any moment, the same command goes on. LOOK (plain, or a look's name or file), VIEWS (frames
-# rendered), CAD (frames of the row without photos), FREEZE, IMGSZ, EPOCHS, PICTURES (seen an epoch),
-# SEEDS and ROWS may be set; the defaults suit a CPU. A GPU wants IMGSZ=640 EPOCHS=100 PICTURES=600.
+# rendered), CAD (frames of the row without photos), FREEZE, IMGSZ, EPOCHS, PICTURES (seen an epoch), AMP
+# (bf16), SEEDS and ROWS may be set; the defaults suit a CPU. A GPU wants IMGSZ=640 EPOCHS=100 PICTURES=600.
 set -euo pipefail
 data=$(realpath "$1") weights=$(realpath "$2") folder=${3:-build/boards}
 imgsz=${IMGSZ:-320} epochs=${EPOCHS:-8} pictures=${PICTURES:-250} look=${LOOK:-plain}
@@ -37,7 +37,7 @@ row() { # row NAME MIX-OPTIONS...: one row of the table, three times
         vqc mix "$@" --test january --min-visibility 0.2 --seed "$seed" --name "$name-$seed" --quiet
         vqc train "datasets/$name-$seed" --weights "$weights" --imgsz "$imgsz" --epochs "$epochs" \
             --batch 8 --freeze "${FREEZE:-10}" --seed "$seed" --set nbs=8 --set "epoch_images=$pictures" \
-            --set warmup_epochs=1 --set close_mosaic=3
+            --set warmup_epochs=1 --set close_mosaic=3 ${AMP:+--set amp=$AMP}
         [ -n "${NO_EVAL:-}" ] || vqc eval "runs/detect/$name-$seed"
     done
 }

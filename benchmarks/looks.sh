@@ -7,7 +7,8 @@
 #   FOLDER   where everything is written [default: build/looks]
 # Stopped at any moment, the same command goes on. LOOK (a name or file), IMGSZ, EPOCHS, PICTURES (seen an
 # epoch), VIEWS (frames rendered), CAD (frames that a training draws from), FREEZE, MIX (more options of
-# vqc mix), SEEDS and STEPS may be set; TAG ends the names of runs that differ in one of these. So:
+# vqc mix), AMP (bf16 takes half the time on a processor that can), SEEDS and STEPS may be set; TAG ends the
+# names of runs that differ in one of these. So:
 #   for n in 100 250 500 2000 4000; do VIEWS=5000 CAD=$n TAG=-$n STEPS=7-sensor bash benchmarks/looks.sh …; done
 #   FREEZE=10 TAG=-frozen STEPS=7-sensor …    MIX=--grey TAG=-grey STEPS=7-sensor …
 set -euo pipefail
@@ -42,7 +43,8 @@ for seed in ${SEEDS:-0 1 2}; do
                 --min-visibility 0.2 --seed "$seed" --name "$name" --quiet ${MIX:-}
         vqc train "datasets/$name" --weights "$weights" --imgsz "${IMGSZ:-320}" \
             --epochs "${EPOCHS:-8}" --batch 8 --freeze "${FREEZE:-0}" --seed "$seed" --set nbs=8 \
-            --set "epoch_images=${PICTURES:-500}" --set warmup_epochs=1 --set close_mosaic=3 --quiet
+            --set "epoch_images=${PICTURES:-500}" --set warmup_epochs=1 --set close_mosaic=3 --quiet \
+            ${AMP:+--set amp=$AMP}
         vqc eval "runs/detect/$name"
     done
 done

@@ -63,9 +63,15 @@ def test_a_gpu_that_opengl_or_torch_does_not_use_is_pointed_out():
     software = {"system": "EGL", "renderer": "llvmpipe (LLVM 15)", "version": "4.5"}
     assert doctor.on_gl(software, []).remedy is None
     assert "libnvidia-gl" in (doctor.on_gl(software, ["H200"]).remedy or "")
-    no_device = {"cuda": "13.0", "devices": []}
+    no_device = {"cuda": "13.0", "devices": [], "bf16": False}
     assert doctor.on_torch(no_device, []).remedy is None
     assert "driver" in (doctor.on_torch(no_device, ["H200"]).remedy or "")
+
+
+def test_a_processor_that_trains_faster_in_bfloat16_is_told():
+    answer = {"cuda": "13.0", "devices": [], "bf16": True}
+    assert "--set amp=bf16" in doctor.on_torch(answer, []).value
+    assert doctor.on_torch(answer | {"bf16": False}, []).value == "cpu"
 
 
 def test_egl_devices_keep_their_order():

@@ -155,7 +155,8 @@ def on_torch(answer: dict[str, Any], gpus: Sequence[str]) -> Finding:
     if answer["devices"]:
         return Finding("torch device", "cuda: " + "; ".join(answer["devices"]), True)
     if not gpus:
-        return Finding("torch device", "cpu", True)
+        fast = ", computes in bfloat16 (vqc train --set amp=bf16)" if answer["bf16"] else ""
+        return Finding("torch device", f"cpu{fast}", True)
     remedy = f"a GPU is here and torch (CUDA {answer['cuda']}) does not see it: update its driver"
     return Finding("torch device", "cpu", None, remedy)
 
@@ -266,12 +267,17 @@ def probe_egl() -> dict[str, Any]:
 
 
 def probe_torch() -> dict[str, Any]:
-    """torch's CUDA version and devices; raises where torch and torchvision are no pair."""
+    """torch's CUDA version and devices; raises where torch and torchvision are no pair.
+
+    bf16: whether the processor computes in bfloat16 itself, rather than torch imitating it.
+    """
     import torch
     import torchvision  # noqa: F401  (registers its operators, or fails to)
 
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {"cuda": torch.version.cuda, "devices": names if torch.cuda.is_available() else []}
+    is_there = torch.cuda.is_available()
+    bf16 = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return {"cuda": torch.version.cuda, "devices": names if is_there else [], "bf16": bf16}
 
 
 def _distribution() -> str:

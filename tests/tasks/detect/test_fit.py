@@ -22,7 +22,7 @@ from vqc import lineage, runs, ultra
 from vqc.errors import InputError, VqcError
 from vqc.runs import WEIGHTS
 from vqc.tasks.detect import Detect
-from vqc.tasks.detect.weights import seen_by
+from vqc.tasks.learning.weights import seen_by
 from vqc.types import Annotation
 
 EPOCHS = 6

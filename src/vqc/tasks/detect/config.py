@@ -117,7 +117,7 @@ class PredictConfig:
 
 def configure(settings: Mapping[str, Any]) -> DetectConfig:
     """Settings by name to a config; InputError lists every one that is unknown or does not fit."""
-    from vqc.tasks.detect.weights import sha256_of
+    from vqc.tasks.learning.weights import sha256_of
     from vqc.tasks.settings import parse
 
     ours = {f.name for f in fields(DetectConfig)} - {"others", "weights_sha256"}

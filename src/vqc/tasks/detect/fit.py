@@ -16,7 +16,7 @@ from vqc.files import replace_file
 from vqc.runs import ANEW, DATASET, WEIGHTS, json_bytes, read_json
 from vqc.tasks.contract import Fitted, Monitor
 from vqc.tasks.detect.config import DetectConfig
-from vqc.tasks.detect.weights import (
+from vqc.tasks.learning.weights import (
     SEEN,
     find_architecture,
     find_weights,

@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path, PosixPath
 from typing import Any
 
-import ultralytics.engine.trainer as engine
 from torch.utils.data import RandomSampler
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import unwrap_model
@@ -21,7 +20,8 @@ from vqc.errors import InputError, VqcError
 from vqc.files import replace_file
 from vqc.tasks.contract import Monitor
 from vqc.tasks.detect.data import EqualEpochs, build, choosing, data_record
-from vqc.tasks.detect.norms import is_folded, unfold
+from vqc.tasks.learning.norms import is_folded, unfold
+from vqc.tasks.detect.precision import mixed_precision, suit_processor
 from vqc.types import Frame
 
 _MEASURED = 128
@@ -126,13 +126,13 @@ class Trainer(DetectionTrainer):  # type: ignore[misc]
             self.train_loader.reset()
 
     def _setup_train(self) -> None:
-        # Its own test of mixed precision would load a file of weights by name.
-        kept = engine.check_amp
-        engine.check_amp = lambda model: next(model.parameters()).is_cuda
-        try:
-            super()._setup_train()
-        finally:
-            engine.check_amp = kept
+        super()._setup_train()
+        if self.device.type == "cpu":
+            suit_processor(self.model)
+
+    def train(self) -> Any:
+        with mixed_precision():
+            return super().train()
 
     def resume_training(self, ckpt: Mapping[str, Any] | None) -> None:
         self.resume = ckpt is not None

@@ -10,7 +10,7 @@ from detectors import write_detector
 
 from vqc import ultra
 from vqc.errors import InputError
-from vqc.tasks.detect import weights
+from vqc.tasks.learning import weights
 
 
 @pytest.fixture(autouse=True)

@@ -38,7 +38,7 @@ def batches_of(torch):
 
 
 def test_networks_are_told_apart(torch):
-    from vqc.tasks.detect.norms import is_folded
+    from vqc.tasks.learning.norms import is_folded
 
     assert is_folded(network_of(torch, folded=True))
     new = network_of(torch, folded=False)
@@ -50,7 +50,7 @@ def test_networks_are_told_apart(torch):
 
 
 def test_answers_stay_on_any_picture(torch):
-    from vqc.tasks.detect.norms import is_folded, unfold
+    from vqc.tasks.learning.norms import is_folded, unfold
 
     network = network_of(torch, folded=True).eval()
     other = torch.rand(2, 3, 48, 32)
@@ -63,7 +63,7 @@ def test_answers_stay_on_any_picture(torch):
 
 def test_training_begins_where_the_network_was(torch):
     """On the pictures that were measured, the statistics of a batch are those of the layer."""
-    from vqc.tasks.detect.norms import unfold
+    from vqc.tasks.learning.norms import unfold
 
     folded, (batch, *_) = network_of(torch, folded=True), batches_of(torch)
     unfolded = copy.deepcopy(folded)
@@ -75,7 +75,7 @@ def test_training_begins_where_the_network_was(torch):
 
 
 def test_the_statistics_are_those_of_all_pictures(torch):
-    from vqc.tasks.detect.norms import unfold
+    from vqc.tasks.learning.norms import unfold
 
     network, batches = network_of(torch, folded=True), batches_of(torch)
     unfold(network, batches)

@@ -1,0 +1,1 @@
+"""What tasks that train networks of their own share: backbone, epochs, batches, weights."""

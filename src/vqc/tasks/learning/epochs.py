@@ -1,0 +1,179 @@
+"""Epoch after epoch, through interruptions: what every task that trains with torch shares.
+
+A training that was cut off goes on from its last whole epoch and comes to the very same weights
+as one that was not, on one machine: whatever is random follows from the seed and the epoch.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vqc.errors import InputError, VqcError
+from vqc.tasks.learning import files
+from vqc.runs import ANEW, LAST
+from vqc.tasks.contract import Fitted, Headline, Monitor
+
+if TYPE_CHECKING:
+    from torch import nn, optim
+
+
+class Learner(Protocol):
+    """A network with what it learns from.
+
+    network, optimizer: on their device. pictures: seen in an epoch.
+    """
+
+    network: nn.Module
+    optimizer: optim.Optimizer
+    pictures: int
+
+    def learn(self, epoch: int, seen: Seen) -> Mapping[str, float]:
+        """One pass, epoch counted from 0; gives metrics such as `train/loss`.
+
+        Sets the learning rate itself, by the epoch and the step. Calls seen(pictures) after each
+        step.
+        """
+
+    def validate(self) -> Mapping[str, float]:
+        """Metrics on val, such as `val/accuracy`; none where the set has no val."""
+
+
+class Seen(Protocol):
+    def __call__(self, pictures: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How long to train. patience: epochs without a gain on val, then it ends; 0 for never.
+
+    headline: its metric, as `val/<metric>`, chooses the epoch.
+    """
+
+    task: str
+    headline: Headline
+    epochs: int
+    patience: int
+    seed: int
+
+
+def train(learner: Learner, rules: Rules, run_dir: Path, monitor: Monitor) -> Fitted:
+    """Train until the epochs are done or val gains no more; the network then has the best weights.
+
+    Keeps last.pt in run_dir after every epoch, which `forget` removes. Raises VqcError where the
+    loss is no number, InputError where last.pt is not of this training.
+    """
+    import torch
+
+    state = _resume(learner, rules, run_dir, monitor)
+    while not _is_over(state, rules):
+        epoch = state.epochs
+        torch.manual_seed(rules.seed * 1_000_003 + epoch)
+        learner.network.train()
+        seen = _Told(monitor, learner.pictures, rules.epochs, epoch)
+        metrics = dict(learner.learn(epoch, seen))
+        if not all(math.isfinite(value) for value in metrics.values()):
+            raise VqcError(
+                f"training failed: epoch {epoch + 1} gave {metrics}; a smaller learning rate may "
+                "help (--set rate=0.0001)"
+            )
+        learner.network.eval()
+        with torch.inference_mode():
+            metrics |= learner.validate()
+        monitor.epoch(epoch + 1, metrics)
+        state = _after(state, learner, rules, metrics)
+        _save(state, learner, rules, run_dir)
+    learner.network.load_state_dict(state.weights)
+    learner.network.eval()
+    chosen_on = "val" if state.score is not None else None
+    return Fitted(state.epochs, state.best_epoch, state.metrics, chosen_on)
+
+
+def forget(run_dir: Path) -> None:
+    """Remove what was kept to go on from; after best.pt is there."""
+    (run_dir / LAST).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """epochs: done. score: of the best one, None where nothing chooses. metrics: on val."""
+
+    epochs: int
+    best_epoch: int
+    score: float | None
+    metrics: Mapping[str, float]
+    weights: Mapping[str, Any]
+
+
+class _Told:
+    """Adds up what an epoch has shown, and tells the monitor."""
+
+    def __init__(self, monitor: Monitor, pictures: int, epochs: int, epoch: int) -> None:
+        self._monitor, self._total = monitor, pictures * epochs
+        self._seen, self._most = pictures * epoch, pictures * (epoch + 1)
+
+    def __call__(self, pictures: int) -> None:
+        self._seen = min(self._seen + pictures, self._most)
+        self._monitor.progress(self._seen, self._total)
+
+
+def _is_over(state: _State, rules: Rules) -> bool:
+    waited = state.epochs - state.best_epoch
+    stalls = state.score is not None and 0 < rules.patience <= waited
+    return state.epochs >= rules.epochs or stalls
+
+
+def _after(state: _State, learner: Learner, rules: Rules, metrics: Mapping[str, float]) -> _State:
+    """The state after one more epoch; equal scores keep the earlier one."""
+    epochs = state.epochs + 1
+    on_val = {k.removeprefix("val/"): v for k, v in metrics.items() if k.startswith("val/")}
+    score = on_val.get(rules.headline.metric)
+    if score is not None and not math.isfinite(score):
+        score = None
+    sign = 1 if rules.headline.higher_is_better else -1
+    is_better = score is None or state.score is None or sign * score > sign * state.score
+    if score is None and state.score is not None:
+        is_better = False  # undefined in this epoch
+    if not is_better:
+        return _State(epochs, state.best_epoch, state.score, state.metrics, state.weights)
+    weights = copy.deepcopy({k: v.cpu() for k, v in learner.network.state_dict().items()})
+    return _State(epochs, epochs, score, on_val, weights)
+
+
+def _save(state: _State, learner: Learner, rules: Rules, run_dir: Path) -> None:
+    about = {
+        "task": rules.task, "epochs": state.epochs, "best_epoch": state.best_epoch,
+        "score": state.score, "metrics": dict(state.metrics),
+    }  # fmt: skip
+    tensors = {
+        "network": learner.network.state_dict(),
+        "optimizer": learner.optimizer.state_dict(),
+        "best": dict(state.weights),
+    }
+    files.save(run_dir / LAST, about, tensors)
+
+
+def _resume(learner: Learner, rules: Rules, run_dir: Path, monitor: Monitor) -> _State:
+    """Where the last whole epoch left it, or the beginning."""
+    file = run_dir / LAST
+    if not file.is_file():
+        return _State(0, 0, None, {}, {})
+    about, tensors = files.load(file, rules.task, ANEW)
+    try:
+        state = _State(
+            epochs=int(about["epochs"]),
+            best_epoch=int(about["best_epoch"]),
+            score=about["score"],
+            metrics=dict(about["metrics"]),
+            weights=tensors["best"],
+        )
+        files.restore(learner.network, tensors["network"], file, ANEW)
+        learner.optimizer.load_state_dict(tensors["optimizer"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{file}: not of this training ({error!r}); {ANEW}") from None
+    monitor.resumed(state.epochs)
+    return state
