@@ -323,6 +323,48 @@ def test_marks_of_the_same_shoot_reach_the_manifest(project):
     assert marks == {"train": False, "val": True, "test": False}
 
 
+def test_unlabelled_pictures_lie_where_data_yaml_does_not_look(project):
+    """Plain Ultralytics would take them for empty ones, next to those that train."""
+    root = Path("datasets/new")
+    made = [
+        replace(frame(root, n, f"images/n{n}.png", objects=None, session="yard", seed=None),
+                source="real", view=None)
+        for n in range(200, 204)
+    ]  # fmt: skip
+    finish(root, "intake", made, name="new")
+    done = make(replace(REQUEST, unlabelled=3))
+    assert verify(done.folder) == [] and done.frames == 16
+    aside = [item for item in read_manifest(done.folder).frames if "/unlabelled/" in item.image]
+    assert len(aside) == 3
+    assert all(item.split == "train" and item.objects is None for item in aside)
+    content = yaml.safe_load((done.folder / "data.yaml").read_text())
+    assert content["train"] == "images/train"
+    assert not list(done.folder.glob("images/train/new__*"))
+    assert not (done.folder / "labels/unlabelled").exists()
+    assert "\nunlabelled: 3\n" in (done.folder / "recipe.yaml").read_text()
+
+
+def test_a_set_of_conditions_is_sound(project):
+    root = Path("datasets/sorted")
+    made = [
+        replace(frame(root, n, f"images/n{n}.png", objects=None, session=f"item{n}", seed=None,
+                      condition="good" if n % 2 else "scratch"), source="real", view=None)
+        for n in range(300, 308)
+    ]  # fmt: skip
+    finish(root, "intake", made, name="sorted")
+    pool = mix.read_pool([root])
+    rules = SplitRules(test_fraction=0.25)
+    done = mix.build(mix.plan(pool, Request(real="all", splits=rules)), Path("datasets"), "sort")
+    assert verify(done.folder) == [] and not (done.folder / "labels").exists()
+    found = [(item.split, item.condition) for item in read_manifest(done.folder).frames]
+    assert sorted(found) == [
+        *[("test", "good"), ("test", "scratch")],
+        *[("train", "good")] * 3,
+        *[("train", "scratch")] * 3,
+    ]
+    assert read_manifest(done.folder).classes == ()
+
+
 def test_the_command(vqc, project):
     done = vqc("mix", "--cad", 4, "--real", 1, "--test", "hall", check=0, cwd=project)
     assert "drawn from" in done.stdout and "datasets/cad4-real1: 13 frames as hard" in done.stdout
@@ -333,6 +375,9 @@ def test_the_command(vqc, project):
     assert record["folder"] == "datasets/ratio2-real1"
     assert record["table"][-1]["renders"] == 2 * record["table"][-1]["train photos"]
     assert verify(project / record["folder"]) == []
+    every = vqc("mix", "--real", "all", "--val-sessions", 0.5, "--json", check=0, cwd=project)
+    record = json.loads(every.stdout)
+    assert record["folder"] == "datasets/cad0-realall" and record["table"][-1]["val"] == 6
     for arguments, message in (
         (("--cad", 99), "too few frames"),
         (("--real", 1, "--ratio", "x"), "--ratio: expected renders:photos"),

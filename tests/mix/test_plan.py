@@ -395,6 +395,9 @@ def test_names_that_do_not_match_are_told(tmp_path):
         ({"real": 1, "box": "whole"}, "--box"),
         ({"real": 1, "select": "best"}, "--select"),
         ({"real": 1, "weights": Path("x.pt")}, "--weights"),
+        ({"cad": "all", "ratio": 2.0}, "give one of them"),
+        ({"real": 1, "unlabelled": -1}, "--unlabelled: expected a whole number from 0"),
+        ({"real": "all", "select": "diverse"}, "--select diverse chooses among photos"),
     ],
 )
 def test_requests_that_make_no_sense(fields, message):
@@ -409,6 +412,8 @@ def test_requests_that_make_no_sense(fields, message):
         (SplitRules(val=("s1",), test=("s1",)), "session s1 is in --val and in --test"),
         (SplitRules(val_fraction=1.0), "--val-fraction"),
         (SplitRules(test_fraction=-0.1), "--test-fraction"),
+        (SplitRules(val_sessions=1.0), "--val-sessions"),
+        (SplitRules(val_sessions=0.2, val_fraction=0.2), "both say what val is"),
     ],
 )
 def test_splits_that_make_no_sense(usual, rules, message):
@@ -420,6 +425,166 @@ def test_frames_that_nobody_labelled_are_never_taken(tmp_path):
     made_up = [*photos(classes=1, each=3, empty=0), *(frame(f"u{k}", None) for k in range(9))]
     made = plan(pool(tmp_path, *made_up), Request(real=9, allow_short=True))
     assert made.table()[-1] == ("all frames", 0, 3, 0, 0)
+
+
+@pytest.mark.parametrize("real", ["all", 0])
+def test_unlabelled_photos_train_where_they_are_asked_for(tmp_path, real):
+    made_up = [*photos(classes=1, each=4, empty=0), *(frame(f"u{k}", None) for k in range(9))]
+    drawn_from = pool(tmp_path, *made_up)
+    made = plan(drawn_from, Request(real=real, background=0, unlabelled="all"))
+    drawn = 4 if real else 0
+    assert made.table() == [
+        ("c0", 0, drawn, 0, 0), ("(nobody labelled it)", 0, 9, 0, 0), ("(background)", 0, 0, 0, 0),
+        ("all frames", 0, drawn + 9, 0, 0),
+    ]  # fmt: skip
+    few, more = (train(plan(drawn_from, Request(unlabelled=n))) for n in (3, 6))
+    assert len(few) == 3 and few < more and len(more) == 6
+    with pytest.raises(InputError, match="nobody labelled: wanted 10, there are 9"):
+        plan(drawn_from, Request(unlabelled=10))
+    assert len(plan(drawn_from, Request(unlabelled=10, allow_short=True)).rows) == 9
+
+
+def test_unlabelled_photos_never_come_from_shoots_that_test_or_choose(tmp_path):
+    made_up = photos(classes=1, each=30, empty=0)  # sessions s0, s1, s2
+    made_up += [frame(f"u{k}", None, session=f"s{k % 4}") for k in range(20)]
+    made_up += [frame(f"v{k}", None, session="s0", split="val") for k in range(3)]
+    made_up += [frame("copy", None, session="s0", sha256=made_up[0].sha256)]
+    drawn_from = pool(tmp_path, *made_up)
+    rules = SplitRules(val=("s1",), test=("s2",))
+    made = plan(drawn_from, Request(real="all", unlabelled="all", splits=rules))
+    assert ("(nobody labelled it)", 0, 10, 0, 0) in made.table() and not made.same_shoot.any()
+    shoots = {drawn_from.sessions[s] for s in drawn_from.session[made.rows_in(TRAIN)]}
+    assert shoots == {"s0", "s3"}
+    cut = plan(
+        drawn_from, Request(real="all", unlabelled="all", splits=SplitRules(val_fraction=0.2))
+    )
+    assert ("(nobody labelled it)", 0, 20, 0, 0) in cut.table()
+
+
+def test_an_unlabelled_copy_of_a_test_picture_is_no_leak_and_does_not_train(tmp_path):
+    made_up = photos(classes=1, each=12, empty=0)
+    made_up += [frame("copy", None, session="hall", sha256=made_up[2].sha256)]  # of session s2
+    drawn_from = pool(tmp_path, *made_up)
+    rules = SplitRules(test=("s2",))
+    made = plan(drawn_from, Request(real="all", unlabelled="all", splits=rules))
+    assert made.table()[-1] == ("all frames", 0, 8, 0, 4)
+
+
+def test_all_takes_what_may_train_and_nothing_falls_short(tmp_path):
+    uneven = [render(f"r{k}", f"c{int(k > 4)}") for k in range(12)]
+    drawn_from = pool(tmp_path, *uneven, *photos(classes=1, each=7, empty=5, sessions=2))
+    made = plan(drawn_from, Request(cad="all", real="all"))
+    assert made.table() == [
+        ("c0", 5, 7, 0, 0), ("c1", 7, 0, 0, 0), ("(background)", 0, 5, 0, 0),
+        ("all frames", 12, 12, 0, 0),
+    ]  # fmt: skip
+    assert not any("fewer" in note for note in made.notes)
+    made = plan(drawn_from, Request(cad="all", val_cad=4, background="all"))
+    assert made.table()[-1] == ("all frames", 8, 5, 4, 0)
+    rules = SplitRules(test=("s1",))
+    made = plan(drawn_from, Request(real="all", background=1, splits=rules))
+    assert made.table()[-1] == ("all frames", 0, 5, 0, 5)
+
+
+def test_names_of_mixes_of_all():
+    assert Request(real="all").default_name == "cad0-realall"
+    assert Request(cad="all", real=3, seed=2).default_name == "cadall-real3-seed2"
+    assert Request(real=1, unlabelled="all").default_name == "cad0-real1-unlabelledall"
+
+
+def test_all_of_nothing_is_an_error(tmp_path):
+    drawn_from = pool(tmp_path, frame("u", None))
+    with pytest.raises(InputError, match="nothing of what was asked for"):
+        plan(drawn_from, Request(cad="all", real="all"))
+
+
+def test_renders_alone_may_choose(tmp_path):
+    """So that renders of a spoiled part can be scored, marked as what they are."""
+    drawn_from = pool(tmp_path, *parts(classes=1, each=6))
+    assert plan(drawn_from, Request(val_cad=4)).table()[-1] == ("all frames", 0, 0, 4, 0)
+
+
+# Conditions -------------------------------------------------------------------------------
+
+
+def sorted_photos(good=30, scratch=10, items=10):
+    """Folders good/ and scratch/, nothing marked."""
+    made = [frame(f"g{k}", None, session=f"i{k % items}", condition="good") for k in range(good)]
+    return made + [
+        frame(f"d{k}", None, session=f"i{k % items}", condition="scratch") for k in range(scratch)
+    ]
+
+
+def test_good_and_defect_frames_without_masks_go_where_others_do(tmp_path):
+    rules = SplitRules(test_fraction=0.3, val_sessions=0.3)
+    request = Request(real="all", per_class_val=None, per_class_test=None, splits=rules)
+    made = plan(pool(tmp_path, *sorted_photos()), request)
+    assert made.classes == ()
+    assert made.table() == [
+        ("scratch (condition)", 0, 4, 3, 3), ("(background)", 0, 12, 9, 9),
+        ("all frames", 0, 16, 12, 12),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="condition scratch: wanted 11 photos that train"):
+        plan(pool(tmp_path / "b", *sorted_photos()), Request(real=11))
+
+
+def test_good_frames_alone_make_a_set(tmp_path):
+    made = plan(pool(tmp_path, *sorted_photos(scratch=0)), Request(background="all"))
+    assert made.table() == [("(background)", 0, 30, 0, 0), ("all frames", 0, 30, 0, 0)]
+    marked = [frame(f"m{k}", (), condition="good") for k in range(4)]
+    made = plan(pool(tmp_path / "b", *marked), Request(real="all"))
+    assert made.table()[-1] == ("all frames", 0, 4, 0, 0)
+
+
+def test_a_condition_that_is_a_class_elsewhere_counts_as_it(tmp_path):
+    made_up = [frame("m", ("scratch",), condition="scratch"), *sorted_photos(scratch=3)]
+    made = plan(pool(tmp_path, *made_up), Request(real="all", background=0))
+    assert made.classes == ("scratch",) and made.table()[0] == ("scratch", 0, 4, 0, 0)
+    assert any("3 frames are labelled as a whole" in note for note in made.notes)
+
+
+# Val by whole sessions --------------------------------------------------------------------
+
+
+def test_val_by_whole_sessions_shares_none_with_train_and_test(tmp_path):
+    """Ten items of four photos, a defect in every other one: each split has its share."""
+    made_up = [
+        frame(f"p{i}_{k}", ("crack",) if k == 0 and i % 2 else (), session=f"item{i}")
+        for i in range(10)
+        for k in range(4)
+    ]
+    drawn_from = pool(tmp_path, *made_up)
+    tested = set()
+    for seed in range(4):
+        rules = SplitRules(test_fraction=0.2, val_sessions=0.25)
+        made = plan(drawn_from, Request(real="all", per_class_val=None, per_class_test=None,
+                                        splits=rules, seed=seed))  # fmt: skip
+        items = [frozenset(drawn_from.session[made.rows_in(s)].tolist()) for s in range(3)]
+        assert [len(i) for i in items] == [6, 2, 2] and len(frozenset().union(*items)) == 10
+        assert made.table()[0] == ("crack", 0, 3, 1, 1)
+        assert not made.same_shoot.any() and len(made.rows) == 40
+        tested.add(items[TEST])
+    assert len(tested) > 1
+
+
+def test_val_by_whole_sessions_leaves_one_to_train(tmp_path):
+    made = plan(pool(tmp_path / "a", *photos(sessions=2)),
+                Request(real="all", splits=SplitRules(val_sessions=0.9)))  # fmt: skip
+    assert len({made.pool.sessions[s] for s in made.pool.session[made.rows_in(TRAIN)]}) == 1
+    made = plan(pool(tmp_path / "b", *photos(sessions=1)),
+                Request(real="all", splits=SplitRules(val_sessions=0.2)))  # fmt: skip
+    assert not len(made.rows_in(VAL))
+    assert any("--val-sessions needs two training sessions" in note for note in made.notes)
+
+
+def test_a_rare_class_is_on_both_sides_where_sessions_allow_it(tmp_path):
+    made_up = [frame(f"p{k}", ("c0",), session=f"s{k}") for k in range(60)]
+    made_up += [frame(f"r{k}", ("rare",), session=f"r{k}") for k in range(3)]
+    drawn_from = pool(tmp_path, *made_up)
+    for seed in range(5):
+        rules = SplitRules(test_fraction=0.3)
+        made = plan(drawn_from, Request(real="all", seed=seed, splits=rules))
+        assert dict((row[0], row[4]) for row in made.table())["rare"] == 1
 
 
 def test_labels_of_whole_pictures_count_as_classes(tmp_path):

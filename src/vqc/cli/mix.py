@@ -12,7 +12,6 @@ from vqc.cli import show
 from vqc.cli.options import (
     AllowLeaks,
     AllowShort,
-    Background,
     Box,
     From,
     MinVisibility,
@@ -26,15 +25,25 @@ from vqc.cli.options import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from vqc.mix import Plan, Pool, Summary
+    from vqc.mix import Count, Plan, Pool, Summary
 
 COLUMNS = ("class", "renders", "train photos", "val", "test")
 
 
 def mix(
-    cad: Annotated[int, typer.Option(help="Renders in all, balanced over the classes.")] = 0,
-    real: Annotated[int, typer.Option(help="Photos of each class, and as many backgrounds.")] = 0,
-    background: Background = None,
+    cad: Annotated[
+        str, typer.Option(help="Renders in all, balanced over the classes; or all.")
+    ] = "0",
+    real: Annotated[
+        str, typer.Option(help="Photos of each class, and as many backgrounds; or all.")
+    ] = "0",
+    background: Annotated[
+        str | None,
+        typer.Option(help="Photos of the empty place, or good ones; or all [default: as --real]."),
+    ] = None,
+    unlabelled: Annotated[
+        str, typer.Option(help="Photos that nobody labelled, to train anomaly; or all.")
+    ] = "0",
     ratio: Annotated[
         str | None, typer.Option(help="Renders to real training photos, such as 10:1.")
     ] = None,
@@ -46,6 +55,9 @@ def mix(
     val: Val = None,
     test: Test = None,
     val_fraction: ValFraction = 0.0,
+    val_sessions: Annotated[
+        float, typer.Option(help="Share of the training photos for val, by whole sessions.")
+    ] = 0.0,
     test_fraction: TestFraction = 0.0,
     per_class_val: PerClassVal = "40",
     per_class_test: PerClassTest = "40",
@@ -80,19 +92,27 @@ def mix(
       vqc mix --cad 500 --real 10
       vqc mix --cad 500 --real 10 --test january --val-fraction 0.2
       vqc mix --real 20 --ratio 10:1 --from renders/boards --from datasets/december
+      vqc mix --real all --test-fraction 0.3 --val-sessions 0.2 --from datasets/surfaces
     """
     from vqc import mix as mixer
     from vqc.grid.request import number_or_all
 
     request = mixer.Request(
-        cad=cad,
-        real=real,
-        background=background,
+        cad=_count("--cad", cad),
+        real=_count("--real", real),
+        background=None if background is None else _count("--background", background),
+        unlabelled=_count("--unlabelled", unlabelled),
         ratio=_ratio(ratio),
         per_class_val=number_or_all("--per-class-val", per_class_val),
         per_class_test=number_or_all("--per-class-test", per_class_test),
         val_cad=val_cad,
-        splits=mixer.SplitRules(tuple(val or ()), tuple(test or ()), val_fraction, test_fraction),
+        splits=mixer.SplitRules(
+            val=tuple(val or ()),
+            test=tuple(test or ()),
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            val_sessions=val_sessions or None,
+        ),
         select=select,  # type: ignore[arg-type]
         weights=weights,
         seed=seed,
@@ -166,6 +186,13 @@ def _record(plan: Plan, summary: Summary, notes: list[str]) -> dict[str, Any]:
         "table": [dict(zip(COLUMNS, row, strict=True)) for row in plan.table()],
         "notes": notes,
     }
+
+
+def _count(option: str, text: str) -> Count:
+    from vqc.grid.request import number_or_all
+
+    number = number_or_all(option, text)
+    return "all" if number is None else number
 
 
 def _ratio(text: str | None) -> float | None:

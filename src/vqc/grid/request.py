@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from vqc.errors import InputError
@@ -73,7 +73,7 @@ class GridRequest:
 
     def record(self) -> dict[str, Any]:
         """Plain values for everything that decides what the grid holds; no device."""
-        template = {k: v for k, v in asdict(self.mix).items() if k not in _NOT_OF_A_GRID}
+        template = {k: v for k, v in self.mix.record().items() if k not in _NOT_OF_A_GRID}
         splits = {k: list(v) if isinstance(v, tuple) else v for k, v in template["splits"].items()}
         return {
             "task": self.task,

@@ -22,7 +22,7 @@ SAME_SHOOT_FRACTION = 0.2
 def rules_with_val(pool: Pool, rules: SplitRules) -> tuple[SplitRules, list[str]]:
     """The rules, with a val of the shoots that train where there would be none; notes on that."""
     marked = bool((pool.is_photo & pool.is_usable & (pool.split == VAL)).any())
-    if rules.val or rules.val_fraction or marked:
+    if rules.val or rules.val_fraction or rules.val_sessions or marked:
         return rules, []
     note = (
         "no shoot is set aside for val: a fifth of the training photos chooses, of the same "

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from vqc.mix.build import Summary, build
-from vqc.mix.plan import Plan, Request, plan
+from vqc.mix.plan import Plan, plan
 from vqc.mix.pool import Pool
 from vqc.mix.reading import find_sets, read_pool
+from vqc.mix.request import Count, Request
 from vqc.mix.splits import SplitRules
 
 __all__ = [
-    "Plan", "Pool", "Request", "SplitRules", "Summary", "build", "find_sets", "plan", "read_pool",
+    "Count", "Plan", "Pool", "Request", "SplitRules", "Summary", "build", "find_sets", "plan",
+    "read_pool",
 ]  # fmt: skip

@@ -93,7 +93,7 @@ def recipe_text(plan: Plan, name: str) -> str:
     """Everything that the mix follows from; parents by the hash of their manifests."""
     import yaml
 
-    request = asdict(plan.request)
+    request = plan.request.record()
     weights = request.pop("weights")
     if weights is not None:
         request["weights_sha256"] = hashlib.sha256(Path(weights).read_bytes()).hexdigest()

@@ -16,7 +16,7 @@ from vqc.contract import FRAME, is_inside_path
 from vqc.errors import ManifestError
 from vqc.formats import yolo
 from vqc.mix.plan import Plan
-from vqc.mix.pool import SPLITS, Source, Thing
+from vqc.mix.pool import SPLITS, UNLABELLED, Source, Thing
 from vqc.types import Annotation
 
 Record = dict[str, Raw]
@@ -24,6 +24,9 @@ Record = dict[str, Raw]
 FILES = ("image", "depth", "normals")
 """The fields of a frame that name a file."""
 JPEG = (".jpg", ".jpeg")
+ASIDE = "unlabelled"
+"""Folder of pictures that nobody labelled: among those of `train`, plain Ultralytics would take
+them for empty ones."""
 
 _record = msgspec.json.Decoder(dict[str, Raw]).decode
 _things = msgspec.json.Decoder(list[Thing] | None).decode
@@ -53,7 +56,8 @@ def drawn_frames(plan: Plan) -> Iterator[Drawn]:
         source, split = pool.sources[pool.source[row]], SPLITS[split_of[row]]
         record = _record(line)
         paths = {key: path for key in FILES if key in record and (path := _path(record[key]))}
-        stem = f"{split}/{_stem(paths['image'], source)}"
+        folder = ASIDE if pool.state[row] == UNLABELLED else split
+        stem = f"{folder}/{_stem(paths['image'], source)}"
         picture = f"{source.folder}/{paths['image']}"
         if stem in origin:  # before anything is placed: what is there is the parent's own file
             raise ManifestError(

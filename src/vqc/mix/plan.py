@@ -3,104 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqc.errors import InputError, LeakError
-from vqc.formats import BoxKind
 from vqc.mix.diverse import diverse_order
 from vqc.mix.draw import Keys, balanced, by_key, equal_shares, keys_of, one_of_each, quota
-from vqc.mix.pool import SPLITS, Pool, Rows
-from vqc.mix.shortage import Wanted, shortages
-from vqc.mix.splits import TEST, TRAIN, VAL, SplitRules, assign
+from vqc.mix.pool import LABELLED, SPLITS, Pool, Rows
+from vqc.mix.request import Request, limit_of, number_of
+from vqc.mix.shortage import Wanted, shortages, too_few
+from vqc.mix.splits import TEST, TRAIN, VAL, assign
 from vqc.mix.twins import twins
 from vqc.types import Progress
 
-Select = Literal["random", "diverse"]
 BACKGROUND = "(background)"
 """The row of the table for photos that show nothing."""
-ORIGINAL_STUDY = 40
-"""Photos a class, and backgrounds, that the original study chose and tested with."""
-
+UNLABELLED = "(nobody labelled it)"
+"""The row of the table for photos of which nobody said anything."""
 
 _DRAW, _CUT = 0, 1
-_MOST, _MOST_RATIO = 10**9, 10**6
 _SHOWN_LEAKS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a mix shall hold.
-
-    cad: renders in all, balanced over classes. real: photos of each class. background: empty
-    photos, None for as many as `real`. ratio: renders to real training frames, instead of cad.
-    per_class_val, per_class_test: photos of each class, and backgrounds, at most; None for all.
-    val_cad: renders in val. min_visibility: objects of which less shows go without a label.
-    allow_short, allow_leaks: go on where a class has too few frames, or where val or test
-    hold pictures that train holds too.
-    """
-
-    cad: int = 0
-    real: int = 0
-    background: int | None = None
-    ratio: float | None = None
-    per_class_val: int | None = ORIGINAL_STUDY
-    per_class_test: int | None = ORIGINAL_STUDY
-    val_cad: int = 0
-    splits: SplitRules = field(default_factory=SplitRules)
-    select: Select = "random"
-    weights: Path | None = None
-    seed: int = 0
-    grey: bool = False
-    box: BoxKind = "modal"
-    min_visibility: float = 0.0
-    allow_short: bool = False
-    allow_leaks: bool = False
-
-    def __post_init__(self) -> None:
-        faults = [
-            f"{name}: expected a whole number from 0 to {_MOST:,}, got {value}"
-            for name, value in (
-                ("--cad", self.cad), ("--real", self.real), ("--background", self.background),
-                ("--per-class-val", self.per_class_val), ("--val-cad", self.val_cad),
-                ("--per-class-test", self.per_class_test),
-            )
-            if value is not None and not 0 <= value <= _MOST
-        ]  # fmt: skip
-        if self.seed < 0:
-            faults.append(f"--seed: expected a whole number from 0, got {self.seed}")
-        if self.ratio is not None and self.cad:
-            faults.append("--ratio and --cad both say how many renders: give one of them")
-        if self.ratio is not None and not 0 < self.ratio <= _MOST_RATIO:
-            faults.append(f"--ratio: expected above 0 and up to {_MOST_RATIO:,}, got {self.ratio}")
-        if not (self.cad or self.real or self.background):
-            faults.append("nothing asked for: --cad N renders in all, --real M photos a class")
-        if self.select not in get_args(Select):
-            faults.append(f"--select: expected random or diverse, got {self.select}")
-        if self.box not in get_args(BoxKind):
-            faults.append(f"--box: expected modal or amodal, got {self.box}")
-        if self.weights is not None and self.select != "diverse":
-            faults.append("--weights is for --select diverse")
-        if not 0 <= self.min_visibility <= 1:
-            faults.append(f"--min-visibility: expected 0 to 1, got {self.min_visibility}")
-        if faults:
-            raise InputError("\n".join(faults))
-
-    @property
-    def backgrounds(self) -> int:
-        """Empty photos that shall train."""
-        return self.real if self.background is None else self.background
-
-    @property
-    def default_name(self) -> str:
-        """Such as cad500-real10; what else differs wants a name of its own."""
-        renders = f"cad{self.cad}" if self.ratio is None else f"ratio{self.ratio:g}"
-        return f"{renders}-real{self.real}" + (f"-seed{self.seed}" if self.seed else "")
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,11 +62,15 @@ class Plan:
             self.rows_in(TEST),
         ]
         by_class = [[len(r) for r in self.pool.rows_of_class(rows)] for rows in columns]
+        pool = self.pool
+        titles = {pool.classes.index(name): name for name in self.classes}
+        titles |= {k: f"{pool.classes[k]} (condition)" for k in pool.conditions_there}
         lines = [
-            (name, *(counts[self.pool.classes.index(name)] for counts in by_class))
-            for name in self.classes
+            (title, *(counts[number] for counts in by_class)) for number, title in titles.items()
         ]
-        lines.append((BACKGROUND, *(int(self.pool.is_background[r].sum()) for r in columns)))
+        if pool.is_unlabelled[self.rows].any():
+            lines.append((UNLABELLED, *(int(pool.is_unlabelled[r].sum()) for r in columns)))
+        lines.append((BACKGROUND, *(int(pool.is_background[r].sum()) for r in columns)))
         lines.append(("all frames", *map(len, columns)))
         return lines  # type: ignore[return-value]
 
@@ -161,21 +91,27 @@ def plan(pool: Pool, request: Request, on_progress: Progress = lambda done, tota
     if request.select == "diverse":
         order = partial(diverse_order, pool, keys, request.weights, on_progress)
     groups = {role: _groups(pool, roles.role, role) for role in (TRAIN, VAL, TEST)}
-    train = _take(pool, order(groups[TRAIN]), request.real, request.backgrounds)
+    real, backgrounds = limit_of(request.real), limit_of(request.backgrounds)
+    train = _take(pool, order(groups[TRAIN]), real, backgrounds)
+    free = _unlabelled(pool, photos, roles.role, keys)
     val = _take(pool, by_cut(groups[VAL]), request.per_class_val, request.per_class_val)
     test = _take(pool, by_cut(groups[TEST]), request.per_class_test, request.per_class_test)
-    count = request.cad if request.ratio is None else round(request.ratio * len(train))
-    shares, val_cad, train_cad = _renders(pool, request, count, keys)
+    cad = request.cad if request.ratio is None else round(request.ratio * len(train))
+    shares, val_cad, train_cad = _renders(pool, request, limit_of(cad), keys)
     wanted = Wanted(
-        renders=count + request.val_cad,
+        renders=number_of(cad, least=0) + request.val_cad,
         cad=shares,
         real=request.real,
         background=request.backgrounds,
         background_named=request.background is not None,
+        unlabelled=request.unlabelled,
     )
-    notes = shortages(pool, groups[TRAIN], wanted, request.allow_short)
-    parts = [(TRAIN, train_cad), (TRAIN, train), (VAL, val_cad), (VAL, val), (TEST, test)]
+    notes = shortages(pool, groups[TRAIN], free, wanted, request.allow_short)
+    parts = [(TRAIN, train_cad), (TRAIN, train), (TRAIN, free[: limit_of(request.unlabelled)])]
+    parts += [(VAL, val_cad), (VAL, val), (TEST, test)]
     rows = np.concatenate([part for _, part in parts])
+    if not (len(rows) or request.allow_short):
+        raise too_few(pool, ["there is nothing of what was asked for"])
     split = np.concatenate([np.full(len(part), role, np.int8) for role, part in parts])
     same_shoot = _same_shoot(pool, rows, split)
     names = tuple(pool.classes[number] for number in pool.classes_there)
@@ -213,25 +149,47 @@ def _take(
     pool: Pool, orders: Sequence[Rows], per_class: int | None, backgrounds: int | None
 ) -> Rows:
     """Photos of each class and backgrounds from the front of their orders; None takes all."""
-    most = max(map(len, orders), default=0)
-    shown = quota(pool, orders[:-1], most if per_class is None else per_class)
+    if per_class is None:
+        shown = np.unique(np.concatenate([_NONE, *orders[:-1]]))
+    else:
+        shown = quota(pool, orders[:-1], per_class)
     return np.concatenate([shown, orders[-1][:backgrounds]])
 
 
+def _unlabelled(pool: Pool, photos: Rows, role: NDArray[np.int8], keys: Keys) -> Rows:
+    """Photos of which nobody said anything and that may train, in the order of a draw.
+
+    None of a session that tests, or that chooses and does not train; none that was given as val
+    or test at intake; of equal pictures one, and none where a labelled one is equal.
+    """
+    trains, chooses, tests = (np.zeros(len(pool.sessions), bool) for _ in SPLITS)
+    for split, there in ((TRAIN, trains), (VAL, chooses), (TEST, tests)):
+        there[pool.session[role == split]] = True
+    closed = tests | (chooses & ~trains)
+    given = (pool.split == VAL) | (pool.split == TEST)
+    rows = np.flatnonzero(pool.is_unlabelled & ~given & ~closed[pool.session])
+    both = np.concatenate([photos, rows])
+    _, first = np.unique(pool.sha256[both], axis=0, return_index=True)
+    return by_key(pool, both[first[first >= len(photos)]], keys)
+
+
 def _renders(
-    pool: Pool, request: Request, count: int, keys: Keys
+    pool: Pool, request: Request, count: int | None, keys: Keys
 ) -> tuple[NDArray[np.int64], Rows, Rows]:
-    """How many renders of each class, and those for val, then from what is left for train."""
+    """How many renders of each class, and those for val, then from what is left for train.
+
+    count: None for all that are left, which are no number that was asked for.
+    """
     orders = balanced(pool, np.flatnonzero(pool.is_render_to_train), keys)
     classes = [number for number in pool.classes_by_name if len(orders[number])]
     for_val, for_train = (
-        equal_shares(n, classes, request.seed, len(orders)) for n in (request.val_cad, count)
+        equal_shares(n, classes, request.seed, len(orders)) for n in (request.val_cad, count or 0)
     )
     both = for_val + for_train
+    ends = both if count is not None else [len(rows) for rows in orders]
     val = [rows[:n] for rows, n in zip(orders, for_val, strict=True)]
-    train = [rows[a:b] for rows, a, b in zip(orders, for_val, both, strict=True)]
-    none = np.empty(0, np.int64)
-    return both, np.concatenate([none, *val]), np.concatenate([none, *train])
+    train = [rows[a:b] for rows, a, b in zip(orders, for_val, ends, strict=True)]
+    return both, np.concatenate([_NONE, *val]), np.concatenate([_NONE, *train])
 
 
 def _remarks(made: Plan) -> list[str]:
@@ -242,8 +200,8 @@ def _remarks(made: Plan) -> list[str]:
         notes.append("nothing trains: this set is for scoring only")
     if "val" not in there:
         notes.append(
-            "no val split: training cannot choose its best epoch; --val SESSION, or "
-            "--val-fraction 0.2 from the same shoots"
+            "no val split: training cannot choose its best epoch; --val SESSION, --val-sessions "
+            "0.2 by whole sessions, or --val-fraction 0.2 from the same shoots"
         )
     same = int((made.same_shoot & made.pool.is_photo[made.rows]).sum())
     if same:
@@ -260,10 +218,10 @@ def _remarks(made: Plan) -> list[str]:
             "its session with --test" + (" (all photos are of one shoot)" if sessions == 1 else "")
         )
     whole = made.pool.is_whole[made.rows]
-    if whole.any() and not whole.all():
+    if whole.any() and (made.pool.state[made.rows] == LABELLED).any():
         notes.append(
             f"{whole.sum():,} frames are labelled as a whole and have no boxes: a detector would "
-            "take them for empty; they are for classify, --from narrows what is taken"
+            "take them for empty; they are for classify and anomaly, --from narrows what is taken"
         )
     return notes + _leaks(made)
 

@@ -21,8 +21,11 @@ Rows = NDArray[np.int64]
 CAD, REAL, SIMULATED = range(3)
 KIND_NAMES = ("cad", "real", "simulated")
 SPLITS = ("train", "val", "test")
-LABELLED, EMPTY, UNLABELLED, HIDDEN, WHOLE = range(5)
-STATE_NAMES = ("labelled", "background", "nobody labelled it", "no object shows clearly", "")
+LABELLED, EMPTY, UNLABELLED, HIDDEN, WHOLE, GOOD, DEFECT = range(7)
+"""GOOD, DEFECT: a condition is all that is known of the picture, as in folders good/ and crack/."""
+STATE_NAMES = (
+    "labelled", "background", "nobody labelled it", "no object shows clearly", "", "good", ""
+)  # fmt: skip
 
 
 class Thing(msgspec.Struct, gc=False):
@@ -60,13 +63,15 @@ class Source:
 class Pool:
     """Frames of several sets; entry i of every (N,) array is frame i.
 
-    classes, sessions: names; numbers in the arrays are places in these.
+    classes, sessions: names; numbers in the arrays are places in these. A defect of which
+        nothing but its name is known counts as a class in draws, and is none in labels.
     source, offset, length: which set, and where its line begins and how long it is, in bytes.
     kind: CAD, REAL or SIMULATED. split: place in SPLITS, or -1.
-    state: labelled, empty, unlabelled, without any object that shows clearly enough, or
-        labelled as a whole.
+    state: labelled, empty, unlabelled, without any object that shows clearly enough, labelled
+        as a whole, or good or defect without more.
     shown_at (N + 1,), shown: frame i shows classes shown[shown_at[i]:shown_at[i + 1]].
-    primary: the class of the largest clear box, or of the whole picture; -1 where none.
+    primary: the class of the largest clear box, or of the whole picture, or the defect; -1
+        where none.
     sha256: (N, 4) uint64. phash: uint64.
     """
 
@@ -102,13 +107,13 @@ class Pool:
 
     @property
     def is_background(self) -> NDArray[np.bool_]:
-        """Somebody looked, and there is nothing."""
-        return np.asarray(self.state == EMPTY)
+        """Somebody looked, and there is nothing, or nothing wrong."""
+        return np.asarray((self.state == EMPTY) | (self.state == GOOD))
 
     @property
     def is_labelled(self) -> NDArray[np.bool_]:
-        """Shows at least one class."""
-        return np.asarray((self.state == LABELLED) | self.is_whole)
+        """Shows at least one class, or a defect."""
+        return np.asarray(np.isin(self.state, (LABELLED, WHOLE, DEFECT)))
 
     @property
     def is_usable(self) -> NDArray[np.bool_]:
@@ -117,8 +122,13 @@ class Pool:
 
     @property
     def is_whole(self) -> NDArray[np.bool_]:
-        """The class is that of the whole picture, and there are no boxes."""
-        return np.asarray(self.state == WHOLE)
+        """Class or condition are those of the whole picture, and nobody marked where."""
+        return np.asarray(np.isin(self.state, (WHOLE, GOOD, DEFECT)))
+
+    @property
+    def is_unlabelled(self) -> NDArray[np.bool_]:
+        """Photos of which nobody said anything."""
+        return np.asarray(self.is_photo & (self.state == UNLABELLED))
 
     def classes_of(self, row: int) -> NDArray[np.int32]:
         """The classes that a frame shows."""
@@ -135,8 +145,21 @@ class Pool:
 
     @property
     def classes_there(self) -> list[int]:
-        """Classes that some frame shows."""
-        seen: list[int] = np.unique(self.shown).tolist()
+        """Classes that some frame shows; no defects of which only the name is known."""
+        return self._shown(~self._is_by_condition)
+
+    @property
+    def conditions_there(self) -> list[int]:
+        """Defects of which some frame has the name and nothing else, and that are no classes."""
+        return sorted({*self._shown(self._is_by_condition)} - {*self.classes_there})
+
+    @property
+    def _is_by_condition(self) -> NDArray[np.bool_]:
+        """(len(shown),) whether an entry of `shown` is a frame's condition."""
+        return np.repeat(self.state == DEFECT, np.diff(self.shown_at))
+
+    def _shown(self, which: NDArray[np.bool_]) -> list[int]:
+        seen: list[int] = np.unique(self.shown[which]).tolist()
         return seen
 
     @property

@@ -24,7 +24,9 @@ from vqc.errors import InputError, ManifestError
 from vqc.manifest import FILE_NAME, RECIPE, find_manifest, read_manifest, with_zero_digest
 from vqc.mix.pool import (
     CAD,
+    DEFECT,
     EMPTY,
+    GOOD,
     HIDDEN,
     LABELLED,
     REAL,
@@ -44,6 +46,8 @@ _COLUMNS = (
 )  # fmt: skip
 _PRELABELS = "prelabels"
 """The header's field by which `vqc predict --as-set` marks a set that nobody has corrected."""
+_GOOD = "good"
+"""The condition of a picture without a defect (docs/format.md)."""
 _BLOCK = 10_000
 _CHUNK = 1 << 20
 
@@ -57,6 +61,7 @@ class _Line(msgspec.Struct, gc=False):
     simulated: bool = False
     split: str | None = None
     label: str | None = None
+    condition: str | None = None
     objects: list[Thing] | None = None
 
 
@@ -235,9 +240,14 @@ class _Reader:
             primary = max(largest, key=lambda name: (largest[name], name))
             shown = sorted(self._classes[name] for name in largest)
             return shown, self._classes[primary], LABELLED
-        if line.objects is None:
+        if line.objects is not None:
+            return [], -1, HIDDEN if line.objects else EMPTY
+        if line.condition is None:
             return [], -1, UNLABELLED
-        return [], -1, HIDDEN if line.objects else EMPTY
+        if line.condition == _GOOD:
+            return [], -1, GOOD
+        number = self._classes.setdefault(line.condition, len(self._classes))
+        return [number], number, DEFECT
 
     def pool(self) -> Pool:
         """What was read, as arrays."""

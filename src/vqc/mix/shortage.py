@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqc.errors import InputError
-from vqc.mix.pool import KIND_NAMES, SPLITS, STATE_NAMES, Pool, Rows
+from vqc.mix.pool import KIND_NAMES, LABELLED, SPLITS, STATE_NAMES, Pool, Rows
+from vqc.mix.request import Count, number_of
 
 _SHOWN = 60
 
@@ -19,29 +20,36 @@ class Wanted:
     """How many frames were asked for.
 
     renders: in all. cad: (C,) renders by primary class. real: photos of each class.
-    background_named: whether the user gave a number of backgrounds.
+    background_named: whether the user said how many backgrounds. "all" never falls short, and
+    neither do zeros in renders and cad.
     """
 
     renders: int
     cad: NDArray[np.int64]
-    real: int
-    background: int
+    real: Count
+    background: Count
     background_named: bool
+    unlabelled: Count = 0
 
 
-def shortages(pool: Pool, photos: Sequence[Rows], wanted: Wanted, allow_short: bool) -> list[str]:
+def shortages(
+    pool: Pool, photos: Sequence[Rows], unlabelled: Rows, wanted: Wanted, allow_short: bool
+) -> list[str]:
     """Notes on what falls short; raises InputError where that is not allowed.
 
-    photos: those that may train, for each class and the backgrounds last, without copies. No
-    backgrounds at all is never an error, unless the user named a number. No class at all
-    always is one.
+    photos: those that may train, for each class and the backgrounds last, without copies.
+    unlabelled: those of which nobody said anything. No backgrounds at all is never an error,
+    unless the user named a number. No class at all always is one, where classes were asked for.
     """
     cad = pool.is_render_to_train
     has_cad = np.bincount(pool.primary[cad], minlength=len(pool.classes))
     shows_cad = [len(rows) for rows in pool.rows_of_class(np.flatnonzero(cad))]
     *has_real, empty = map(len, photos)
     faults, notes = [], []
-    if not pool.classes_there:
+    real = number_of(wanted.real, least=0)
+    shows_any = bool(pool.classes_there or pool.conditions_there)
+    has_boxes = bool((pool.state == LABELLED).any())
+    if (wanted.renders or real) and not shows_any:
         faults.append("no frame shows any class")
     if wanted.renders and not wanted.cad.any():
         faults.append(f"wanted {wanted.renders:,} renders, there are none that are labelled")
@@ -56,24 +64,37 @@ def shortages(pool: Pool, photos: Sequence[Rows], wanted: Wanted, allow_short: b
                 f"class {name}: wanted {wanted.cad[number]:,} renders, there are "
                 f"{has_cad[number]:,}"
             )
-        if wanted.real > has_real[number]:
-            faults.append(
-                f"class {name}: wanted {wanted.real:,} photos that train, there are "
-                f"{has_real[number]:,}"
-            )
-    if wanted.background > empty and (empty or wanted.background_named):
-        faults.append(f"backgrounds: wanted {wanted.background:,}, there are {empty:,}")
+    for kind, there in (("class", pool.classes_there), ("condition", pool.conditions_there)):
+        faults += [
+            f"{kind} {pool.classes[number]}: wanted {real:,} photos that train, there are "
+            f"{has_real[number]:,}"
+            for number in there
+            if real > has_real[number]
+        ]
+    if number_of(wanted.unlabelled, least=0) > len(unlabelled):
+        faults.append(
+            f"photos that nobody labelled: wanted {wanted.unlabelled:,}, there are "
+            f"{len(unlabelled):,} outside of the sessions of val and test"
+        )
+    background = number_of(wanted.background, least=0)
+    if background > empty and (empty or wanted.background_named):
+        faults.append(f"backgrounds: wanted {background:,}, there are {empty:,}")
     elif wanted.background and not empty and pool.is_background.any():
         notes.append("no background photo trains: all of them are in val or test")
-    elif wanted.background and not empty:
+    elif wanted.background and not empty and not wanted.background_named and has_boxes:
         notes.append(
             "no background photos anywhere: take some of the empty place and give them with "
             "vqc intake FOLDER --name empty --background"
         )
-    if faults and not (allow_short and pool.classes_there):
-        told = _first(faults, "")
-        raise InputError("\n".join(["too few frames:", *told, "", *_table(pool), "", _HINT]))
+    if faults and not (allow_short and shows_any):
+        raise too_few(pool, faults)
     return [*_first([f"fewer than asked for: {fault}" for fault in faults], ""), *notes]
+
+
+def too_few(pool: Pool, faults: list[str]) -> InputError:
+    """What is missing, with what there is."""
+    told = _first(faults, "")
+    return InputError("\n".join(["too few frames:", *told, "", *_table(pool), "", _HINT]))
 
 
 _HINT = (
