@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vqc import evaluations
 from vqc.errors import InputError, OutputError
@@ -95,6 +96,34 @@ def test_predictions_are_read_line_by_line(tmp_path):
         next(found.predictions())
 
 
+DRAWN = {
+    "images/a.png": np.full((30, 80, 3), 200, np.uint8),
+    "images/other/a.png": np.zeros((30, 40, 3), np.uint8),
+    "images/größe 1%00/..\\..\\x" + "y" * 300: np.zeros((30, 40, 3), np.uint8),
+}
+
+
+def test_drawn_pictures_come_back_under_plain_names(tmp_path):
+    found = stored(tmp_path, made_up(drawn=DRAWN))
+    assert set(found.drawn) == set(DRAWN) and len(set(found.drawn.values())) == 3
+    for image, file in found.drawn.items():
+        assert file.parent == tmp_path / "pictures"
+        assert file.name.isascii() and len(file.name) < 80 and ".." not in file.name
+        with Image.open(file) as picture:
+            assert picture.format == "JPEG" and picture.size == DRAWN[image].shape[1::-1]
+    assert np.asarray(Image.open(found.drawn["images/a.png"])).mean() == pytest.approx(200, abs=1)
+    assert not list((tmp_path / "pictures").glob(".*"))
+
+
+def test_an_evaluation_from_before_drawn_pictures_reads(tmp_path):
+    assert stored(tmp_path).drawn == {} and not (tmp_path / "pictures").exists()
+    file = tmp_path / "evaluation.json"
+    record = json.loads(file.read_text())
+    record.pop("drawn")
+    file.write_text(json.dumps(record))
+    assert evaluations.read(tmp_path).drawn == {}
+
+
 def test_the_folder_tells_set_and_split(tmp_path):
     place = evaluations.folder_of(tmp_path, "january", "test")
     assert place == tmp_path / "eval" / "january-test"
@@ -112,6 +141,8 @@ def test_the_folder_tells_set_and_split(tmp_path):
         ({"metrics": None}, "not an evaluation"),
         ({"confusion": {"names": ["qd"], "counts": [[1, 2]]}}, "not an evaluation"),
         ({"mistakes": [{"image": "a.png"}]}, "not an evaluation"),
+        ({"drawn": {"images/a.png": "../../mine.jpg"}}, "expected the name of a file in pictures/"),
+        ({"drawn": {"images/a.png": 3}}, "not an evaluation"),
         ({"curves": [{"name": "f", "x_label": "", "y_label": "", "x": [0], "lines": {"a": []}}]},
          "not as long as its x"),
     ],

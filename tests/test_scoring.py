@@ -28,6 +28,7 @@ from vqc.types import Annotation, Frame, Manifest
 CLASSES = ("bolt", "nut")
 SHOOTS = (("train", "december", 3), ("val", "autumn", 2), ("test", "january", 4))
 BOX = (8.0, 6.0, 40.0, 30.0)
+GREEN = (0, 200, 0)
 
 
 def write_set(folder: Path, shoots=SHOOTS, classes=CLASSES, seed: int = 0, **fields) -> Path:
@@ -75,6 +76,8 @@ class Look:
         self.checked = []
         self.asked = []
         self.mistakes = True
+        self.drawn = False
+        self.background = True
 
     def check(self, dataset):
         self.checked.append(dataset)
@@ -99,9 +102,7 @@ class Look:
                 "nut": {"precision": math.nan, "mAP50": math.nan},
             },
             threshold=0.31,
-            confusion=Confusion(
-                (*CLASSES, BACKGROUND), np.array([[5, 2, 1], [0, 7, 3], [1, 3, 0]])
-            ),
+            confusion=self.confusion(),
             curves=(Curve("F1-confidence", "confidence", "F1", x, {"bolt": x, "all": 1 - x}),),
             groups={
                 "session": {
@@ -110,7 +111,13 @@ class Look:
                 }
             },
             mistakes=mistakes if self.mistakes else (),
+            drawn={image: np.full((30, 40, 3), GREEN, np.uint8)} if self.drawn else {},
         )
+
+    def confusion(self):
+        if not self.background:
+            return Confusion(CLASSES, np.array([[5, 2], [0, 7]]))
+        return Confusion((*CLASSES, BACKGROUND), np.array([[5, 2, 1], [0, 7, 3], [1, 3, 0]]))
 
 
 @pytest.fixture
@@ -156,6 +163,21 @@ def test_figures_of_an_earlier_scoring_do_not_stay(place, task):
     second = scoring.score(run)
     assert first.folder == second.folder
     assert sorted(second.folder.glob("*.png")) == sorted(second.files)
+
+
+def test_what_the_task_has_drawn_is_kept_and_stands_on_the_sheet(place, task):
+    run, _ = place
+    task.drawn = True
+    scored = scoring.score(run)
+    (image,) = scored.evaluation.drawn
+    (file,) = (scored.folder / "pictures").iterdir()
+    assert evaluations.read(scored.folder).drawn == {image: file}
+    sheet = np.asarray(Image.open(scored.folder / "mistakes.png").convert("RGB"))
+    assert (sheet == GREEN).all(axis=-1).sum() > 2 * 400 * 300  # both mistakes are of that image
+    task.drawn = False
+    scored = scoring.score(run)
+    assert not list((scored.folder / "pictures").iterdir())
+    assert evaluations.read(scored.folder).drawn == {}
 
 
 def test_nothing_is_written_into_the_set(place):
@@ -347,6 +369,15 @@ def test_the_command_prints_scores_and_the_headline(place, vqc_eval):
     assert "session january 3 17 0.667" in said
     assert "mAP50 0.823 on 4 photos of shoot january, which neither trained nor chose" in said
     assert "mistakes.png" in said
+
+
+def test_without_a_background_frames_are_counted(place, task, vqc_eval):
+    task.background, task.drawn = False, True
+    said = " ".join(vqc_eval(place[0]).output.split())
+    assert "class frames precision" in said and "bolt 7 0.500" in said
+    assert "mistakes.png, pictures/" in said
+    task.background = True
+    assert "class objects precision" in " ".join(vqc_eval(place[0]).output.split())
 
 
 def test_the_command_says_where_a_score_is_not_honest(place, vqc_eval):

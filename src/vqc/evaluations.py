@@ -1,13 +1,14 @@
 """Evaluations on disk: how a run did on one split of a set, and whether that score is honest.
 
-In: a task's `Evaluation` and the verdict on it. Out: `evaluation.json` and `predictions.jsonl`
-in `runs/<task>/<name>/eval/<set>-<split>/`, and back.
+In: a task's `Evaluation` and the verdict on it. Out: `evaluation.json`, `predictions.jsonl` and
+the pictures that the task has drawn, in `runs/<task>/<name>/eval/<set>-<split>/`, and back.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,18 +18,23 @@ import numpy as np
 
 from vqc.errors import InputError, OutputError
 from vqc.files import replace_file
+from vqc.intake.video import encode_jpeg
 from vqc.runs import EVALUATIONS, json_bytes, read_json
 from vqc.tasks.contract import Confusion, Curve, Evaluation, Mistake
-from vqc.types import Box, FloatArray
+from vqc.types import Box, ByteArray, FloatArray
 
 FILE_NAME = "evaluation.json"
 PREDICTIONS = "predictions.jsonl"
+PICTURES = "pictures"
+"""The folder of what the task has drawn."""
 VERSION = 1
 CURVE_POINTS = 200
 """A curve is thinned to so many points."""
 _ANEW = "vqc eval makes it anew"
 _CURVE_DECIMALS = 5
 _PIXEL_DECIMALS = 2
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +43,8 @@ class Stored:
 
     folder: where it lies. dataset_name, manifest_sha256: the set that was scored. simulated:
     whether renders stood in for photos. mark, reasons: why the score is not honest, in a few
-    words and in sentences; empty where it is. Metrics are NaN where they are not defined.
+    words and in sentences; empty where it is. Metrics are NaN where they are not defined. drawn:
+    image to the file of the picture that the task has drawn of it.
     """
 
     folder: Path
@@ -55,6 +62,7 @@ class Stored:
     curves: tuple[Curve, ...]
     groups: Mapping[str, Mapping[str, Mapping[str, float]]]
     mistakes: tuple[Mistake, ...]
+    drawn: Mapping[str, Path]
 
     @property
     def honest(self) -> bool:
@@ -98,12 +106,12 @@ def write(
     sha256: str,
     simulated: bool = False,
 ) -> Path:
-    """Write an evaluation and its predictions; returns the path of its JSON file.
+    """Write an evaluation, its predictions and drawn pictures; returns the path of its JSON file.
 
     mark, reasons: of the verdict, empty where the score is honest. sha256: of the manifest of
     the set. What is not finite is written as null. Raises OutputError where that fails.
     """
-    record = {
+    record: dict[str, Any] = {
         "vqc_evaluation": VERSION,
         "dataset": {"name": dataset_name, "sha256": sha256},
         "split": evaluation.split,
@@ -118,11 +126,14 @@ def write(
         "curves": [_curve_record(curve) for curve in evaluation.curves],
         "groups": _finite(evaluation.groups),
         "mistakes": [_mistake_record(mistake) for mistake in evaluation.mistakes],
+        "drawn": _picture_names(evaluation.drawn),
     }
     lines = [json.dumps(p.record(), ensure_ascii=False) for p in evaluation.predictions]
     file = folder / FILE_NAME
     try:
         replace_file(folder / PREDICTIONS, "".join(f"{line}\n" for line in lines).encode())
+        for image, name in record["drawn"].items():
+            replace_file(folder / PICTURES / name, encode_jpeg(evaluation.drawn[image]))
         # Last: where it is, the rest is whole.
         replace_file(file, json_bytes(record))
     except OSError as error:
@@ -182,6 +193,14 @@ def _curve_record(curve: Curve) -> dict[str, Any]:
     }
 
 
+def _picture_names(drawn: Mapping[str, ByteArray]) -> dict[str, str]:
+    """Image to the name of a file in PICTURES: plain, short, and no other image's."""
+    return {
+        image: f"{number:03d}-{_UNSAFE.sub('-', image.rpartition('/')[2])[:_NAME_LENGTH]}.jpg"
+        for number, image in enumerate(sorted(drawn), start=1)
+    }
+
+
 def _rounded(values: FloatArray) -> list[float | None]:
     return [
         round(value, _CURVE_DECIMALS) if math.isfinite(value) else None
@@ -221,7 +240,15 @@ def _stored(folder: Path, record: Mapping[str, Any]) -> Stored:
         curves=tuple(map(_curve, record["curves"])),
         groups=groups,
         mistakes=tuple(map(_mistake, record["mistakes"])),
+        drawn=_drawn(folder, record.get("drawn", {})),  # the oldest evaluations have none
     )
+
+
+def _drawn(folder: Path, record: Mapping[str, Any]) -> dict[str, Path]:
+    outside = [name for name in record.values() if Path(name).name != name]
+    if outside:
+        raise ValueError(f"expected the name of a file in {PICTURES}/, got {outside[0]!r}")
+    return {str(image): folder / PICTURES / name for image, name in record.items()}
 
 
 def _number(value: Any) -> float:

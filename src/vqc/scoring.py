@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vqc import evaluations
 from vqc.dataset import SPLITS, Dataset, changed, open_dataset
@@ -20,6 +21,9 @@ from vqc.runs import SETS, Run, dataset_of, own_dataset, read_run, set_folders, 
 from vqc.tasks import find
 from vqc.tasks.contract import BACKGROUND, Confusion, Evaluation, Task
 from vqc.types import Frame
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SHEET_MISTAKES = 24
 _SHOWN = 20
@@ -151,7 +155,8 @@ def _clear(folder: Path) -> None:
     """Remove what an earlier scoring left, its result first, so that nothing is mixed."""
     try:
         (folder / evaluations.FILE_NAME).unlink(missing_ok=True)
-        for file in sorted(folder.glob("*.png")):
+        pictures = (folder / evaluations.PICTURES).glob("*.jpg")
+        for file in sorted([*folder.glob("*.png"), *pictures]):
             file.unlink()
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
@@ -174,10 +179,18 @@ def _draw(
     drawn.append(bars.groups(evaluation.groups, folder / "groups.png", f"{title}: groups", mark))
     sources = {frame.image: sheets.origin(frame) for frame in dataset.frames(evaluation.split)}
     tiles = [
-        sheets.mistake_tile(mistake, dataset.folder, sources)
+        sheets.mistake_tile(mistake, dataset.folder, sources, _image(evaluation, mistake.image))
         for mistake in sheets.worst(evaluation.mistakes, SHEET_MISTAKES)
     ]
     if tiles:
         at = f"{title}: the {len(tiles)} worst mistakes"
         drawn.append(sheets.draw_sheet(tiles, folder / "mistakes.png", at, mark))
     return tuple(file for file in drawn if file is not None)
+
+
+def _image(evaluation: Evaluation, image: str) -> Image.Image | None:
+    """What the task has drawn of an image, if it has."""
+    from PIL import Image
+
+    drawn = evaluation.drawn.get(image)
+    return None if drawn is None else Image.fromarray(drawn)

@@ -109,6 +109,51 @@ def test_a_pair_takes_two_columns(tmp_path):
     assert Image.open(tmp_path / "s.png").width > 4 * sheets.TILE_PX[0]
 
 
+def drawing(width, height):
+    return Image.new("RGB", (width, height), "#3a7d44")
+
+
+def test_what_a_task_has_drawn_takes_the_place_of_photo_and_boxes(tmp_path):
+    gone = tmp_path / "gone"
+    tile = sheets.mistake_tile(CONFUSED, gone, {}, drawing(400, 300))
+    (picture,) = tile.pictures
+    assert picture.size == sheets.TILE_PX and not has(picture, TRUTH) and not tile.boxed
+    assert tile.lines[0] == "confused: qd taken for qf, 0.55"
+    example = Example("images/a.png", Drawn(text="good"), Drawn(text="scratch 0.91"))
+    tile = sheets.example_tile(example, gone, {"images/a.png": "photo"}, drawing(400, 300))
+    assert len(tile.pictures) == 1
+    assert tile.lines == ("truth: good, prediction: scratch 0.91", "a.png", "photo")
+    silent = Example("images/a.png", Drawn(), Drawn())
+    assert sheets.example_tile(silent, gone, {}, drawing(400, 300)).lines == ("a.png",)
+
+
+def test_a_map_beside_its_photo_takes_two_tiles(tmp_path):
+    wide = sheets.mistake_tile(CONFUSED, tmp_path, {}, drawing(800, 300))
+    assert wide.across == 2 and wide.pictures[0].height == 324
+    sheet = Image.open(sheets.draw_sheet([wide] * 3, tmp_path / "s.png", "t"))
+    assert 4 * sheets.TILE_PX[0] < sheet.width < 5 * sheets.TILE_PX[0]
+    flat = sheets.mistake_tile(CONFUSED, tmp_path, {}, drawing(8000, 30))
+    assert flat.pictures[0].width <= 2 * sheets.TILE_PX[0] + 8
+
+
+def test_lines_are_explained_only_where_boxes_are_drawn(folder, tmp_path):
+    plain = sheets.mistake_tile(CONFUSED, folder, {}, drawing(400, 300))
+    said = sheets.mistake_tile(Mistake("images/a.png", "odd", None, None, 0.5, 1.0), folder, {})
+    bare = Image.open(sheets.draw_sheet([plain, said], tmp_path / "a.png", "t"))
+    boxed = sheets.mistake_tile(MISSED, folder, {})
+    key = Image.open(sheets.draw_sheet([plain, boxed], tmp_path / "b.png", "t"))
+    assert not has(bare, TRUTH) and not has(bare, PREDICTED)
+    assert has(key, PREDICTED) and key.height == bare.height + 26
+    words = Drawn(text="good")
+    pair = sheets.example_tile(Example("images/a.png", words, words), folder, {})
+    assert not pair.boxed
+
+
+def test_a_drawn_picture_that_is_gone_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"x\.jpg: is missing or .*; vqc eval draws it again"):
+        sheets.open_drawn(tmp_path / "x.jpg")
+
+
 def test_no_tile_and_no_picture_are_told(folder, tmp_path):
     with pytest.raises(InputError, match="no picture to show"):
         sheets.draw_sheet([], tmp_path / "s.png", "t")

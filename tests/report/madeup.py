@@ -21,6 +21,8 @@ CLASSES = ("qd", "qf", "sd")
 MARK = "not an honest score: val split, same shoot"
 REASONS = ("this split chose the epoch", "all 6 frames are of shoot hall, which trained")
 _RECIPE = b"box: modal\n"
+DRAWING = np.full((60, 140, 3), (0, 160, 0), np.uint8)
+"""What a task draws: a photo and a map beside each other, say."""
 STUDY = {"precision": 0.813, "recall": 0.725, "mAP50": 0.823, "mAP50-95": 0.612, "F1": 0.767}
 
 
@@ -71,8 +73,13 @@ def manifest_sha256(folder: Path) -> str:
     return hashlib.sha256((folder / "manifest.jsonl").read_bytes()).hexdigest()
 
 
-def evaluation(data: Path, split: str = "test", metrics: dict[str, float] = STUDY) -> Evaluation:
-    """Every box found a little aside; one missed, one false and one confused."""
+def evaluation(
+    data: Path, split: str = "test", metrics: dict[str, float] = STUDY, draws: bool = False
+) -> Evaluation:
+    """Every box found a little aside; one missed, one false and one confused.
+
+    draws: whether the task has drawn the one that is missed and the last frame.
+    """
     from vqc.manifest import read_manifest
 
     frames = [f for f in read_manifest(data).frames if f.split == split]
@@ -119,6 +126,7 @@ def evaluation(data: Path, split: str = "test", metrics: dict[str, float] = STUD
             Mistake(second.image, "confused", "qf", "sd", 0.55, 1.0, box, box),
         ),
         predictions=tuple(answers),
+        drawn={f.image: DRAWING for f in (first, frames[-1])} if draws else {},
     )
 
 
@@ -168,11 +176,12 @@ def evaluated(
     split: str = "test",
     mark: str = "",
     reasons: tuple[str, ...] = (),
+    draws: bool = False,
     **metrics: float,
 ) -> Path:
     """Evaluate a made-up run; metrics: those that differ from the study's row."""
     named = {key.replace("_", "-"): value for key, value in metrics.items()}
-    of = evaluation(data, split, STUDY | named)
+    of = evaluation(data, split, STUDY | named, draws)
     place = evaluations.folder_of(folder, data.name, split)
     evaluations.write(place, of, mark, reasons, data.name, manifest_sha256(data))
     return folder

@@ -336,6 +336,39 @@ def test_pictures_that_are_gone_are_told(place, tmp_path):
         assert found.problem == "" and (len(found.mistakes), len(found.examples)) == (3, 6)
 
 
+@pytest.fixture
+def drawn(place, tmp_path):
+    """A run whose task has drawn two pictures, one of them of a mistake; where no set is near."""
+    run = madeup.run(tmp_path / "a" / "b" / "c", place / "datasets" / "mix")
+    return madeup.evaluated(run, place / "datasets" / "mix", draws=True)
+
+
+def is_green(tile):
+    red, green, blue = tile.pictures[0].convert("RGB").getpixel((20, 20))
+    return len(tile.pictures) == 1 and green > 120 > max(red, blue)
+
+
+def test_what_the_task_has_drawn_comes_first_and_in_the_photos_place(place, drawn, tmp_path):
+    stored = evaluations.read(drawn / "eval" / "mix-test")
+    found = draw_photos(stored, (place / "datasets",), tmp_path)
+    assert [is_green(tile) for tile in found.examples] == [True, True] + [False] * 4
+    assert [is_green(tile) for tile in found.mistakes] == [True, False, False]
+    assert [tile.boxed for tile in found.mistakes] == [False, True, True]
+    wrong = {mistake.image.rpartition("/")[2] for mistake in stored.mistakes}
+    names = [tile.lines[0] for tile in found.examples]
+    assert names[0] not in wrong and names[1] in wrong  # the mistakes have a sheet of their own
+
+
+def test_what_the_task_has_drawn_is_shown_without_the_set(drawn, tmp_path):
+    page = report(drawn, out=tmp_path / "r.html")
+    photos = [a for a in page.all("img") if a["src"].startswith("data:image/webp")]
+    assert len(photos) == 2 + 1
+    assert "The pictures of mix" in page.text and "missed: qd" in page.text
+    assert "truth: full line" not in page.text  # no boxes, so no lines to explain
+    (drawn / "eval" / "mix-test" / "pictures").rename(tmp_path / "elsewhere")
+    assert "vqc eval draws it again" in report(drawn, out=tmp_path / "r.html").text
+
+
 def test_a_damaged_sheet_of_mistakes_is_left_out_with_a_word(place, tmp_path):
     run = madeup.run(tmp_path / "a" / "b" / "c", place / "datasets" / "mix")
     madeup.evaluated(run, place / "datasets" / "mix")

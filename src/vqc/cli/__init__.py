@@ -13,6 +13,7 @@ from vqc.cli import (
     cad,
     data,
     evaluate,
+    extras,
     grid,
     leaks,
     look,
@@ -44,12 +45,12 @@ app.add_typer(look.app, name="look")
 app.command(name="intake")(photos.intake)
 app.command(name="mix")(mix.mix)
 app.command(name="leaks")(leaks.leaks)
-app.command(name="train")(train.train)
+app.command(name="train", cls=extras.TaskCommand)(train.train)
 app.command(name="eval")(evaluate.evaluate)
-app.command(name="grid")(grid.grid)
-app.command(name="tune")(tune.tune)
+app.command(name="grid", cls=extras.TaskCommand)(grid.grid)
+app.command(name="tune", cls=extras.TaskCommand)(tune.tune)
 app.command(name="report")(report.report)
-app.command(name="predict")(predict.predict)
+app.command(name="predict", cls=extras.TaskCommand)(predict.predict)
 app.command(name="export-model")(predict.export_model)
 app.command(name="tasks")(tasks.tasks)
 app.command(name="inspect")(data.inspect)

@@ -19,7 +19,7 @@ _ALL = "all"
 _NAMED = 3
 _MOST_PAIRS, _MOST_GROUPS = 10, 40
 """Rows of a table; the rest is in the figures and in evaluation.json."""
-_LEFT_OUT = ("curves", "mistakes")
+_LEFT_OUT = ("curves", "mistakes", "drawn")
 """Too long to print; they are in evaluation.json."""
 
 
@@ -85,6 +85,8 @@ def _pictures(scored: Scored) -> str:
 
 
 def _print(scored: Scored) -> None:
+    from vqc.evaluations import PICTURES
+
     found = scored.evaluation
     title = f"{scored.run.name} on {scored.dataset.manifest.name}, {found.split}"
     _print_classes(title, found)
@@ -94,31 +96,37 @@ def _print(scored: Scored) -> None:
     show.notes(scored.verdict.reasons)
     typer.echo(headline(scored))
     typer.echo(f"{scored.folder}: evaluation.json, predictions.jsonl")
-    typer.echo(f"  and {', '.join(file.name for file in scored.files)}")
+    beside = [file.name for file in scored.files]
+    beside += [f"{PICTURES}/"] if found.drawn else []
+    if beside:
+        typer.echo(f"  and {', '.join(beside)}")
 
 
 def _print_classes(title: str, found: Evaluation) -> None:
-    """The metrics of every class and of all, with how many objects each has."""
+    """The metrics of every class and of all, with how many objects or frames each has."""
     metrics = list(found.metrics)
-    objects = _objects(found.confusion)
-    counted = ("objects",) if objects else ()
+    what, counts = _counts(found.confusion)
+    counted = (what,) if counts else ()
     rows = [
-        (name, *([objects[name]] if objects else ()), *_cells(values, metrics))
+        (name, *([counts[name]] if counts else ()), *_cells(values, metrics))
         for name, values in [*found.per_class.items(), (_ALL, found.metrics)]
     ]
     show.table(title, ("class", *counted, *metrics), rows)
 
 
-def _objects(confusion: Confusion | None) -> dict[str, int]:
-    """Class to the number of its objects; the rows of the matrix are the truth."""
+def _counts(confusion: Confusion | None) -> tuple[str, dict[str, int]]:
+    """What is counted, and class to how many; the rows of the matrix are the truth.
+
+    Objects where there may be none, on the background; else every frame has its class.
+    """
     if confusion is None:
-        return {}
+        return "", {}
     from vqc.tasks.contract import BACKGROUND
 
     totals = confusion.counts.sum(axis=1).tolist()
     rows = dict(zip(confusion.names, totals, strict=True))
-    rows.pop(BACKGROUND, None)
-    return rows | {_ALL: sum(rows.values())}
+    what = "frames" if rows.pop(BACKGROUND, None) is None else "objects"
+    return what, rows | {_ALL: sum(rows.values())}
 
 
 def _print_outcome(confusion: Confusion, threshold: float) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqc.cli import show
+from vqc.cli import extras, show
 from vqc.cli.options import (
     AllowLeaks,
     AllowShort,
@@ -34,7 +34,6 @@ from vqc.cli.options import (
     ValFraction,
     Weights,
 )  # fmt: skip
-from vqc.cli.train import settings
 
 if TYPE_CHECKING:
     from vqc.grid.book import Book
@@ -46,6 +45,7 @@ ASK_ABOVE_S = 3600.0
 
 
 def grid(
+    ctx: typer.Context,
     cad: Annotated[str, typer.Option(help="Renders in all, with commas.")] = "150,250,500,1000",
     real: Annotated[str, typer.Option(help="Photos of each class, with commas.")] = "5,10,20",
     repeats: Annotated[
@@ -154,7 +154,9 @@ def grid(
         repeats=repeats,
         axes=axes,
         task=task,
-        settings=settings({"weights": weights, "batch": batch, "device": device}, set_ or ()),
+        settings=extras.given(
+            ctx, {"weights": weights, "batch": batch, "device": device}, set_ or ()
+        ),
         equal=equal,  # type: ignore[arg-type]
         seed=seed,
     )
@@ -166,7 +168,10 @@ def grid(
             folders, min_visibility, lambda done, total: update(done >> 20, total >> 20)
         )
     asked = grids.Asked(request, pool, grids.Places(root=out), workers, name, budget, fresh)
-    with show.progress("draw cells", "draws", silent) as update:
+    with (
+        show.progress("draw cells", "draws", silent) as update,
+        extras.explained(ctx, f"the task {task}"),
+    ):
         made = grids.prepare(asked, update)
     if not dry_run:
         grids.require_same(made)

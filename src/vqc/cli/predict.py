@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqc.cli import show
+from vqc.cli import extras, show
 from vqc.cli.options import Quiet
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ SHOWN_FAULTS = 50
 
 
 def predict(
+    ctx: typer.Context,
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, such as runs/detect/m1.")],
     source: Annotated[
         list[str],
@@ -76,7 +77,8 @@ def predict(
 
     Writes drawn pictures, or an mp4 that browsers play, and predictions.jsonl with a line for
     each picture. A camera is shown in a window; q or Ctrl-C ends it, and the video is whole.
-    What cannot be read is listed at the end, and the command exits with 1.
+    What cannot be read is listed at the end, and the command exits with 1. Any setting that the
+    task has for predicting is an option too, as --batch 4.
 
     \b
     Examples:
@@ -89,11 +91,12 @@ def predict(
     from vqc.predict.job import Request
     from vqc.predict.job import predict as run_job
 
+    options = {"conf": conf, "iou": iou, "imgsz": imgsz, "device": device, "track": track or None}
     request = Request(
         run=run,
         sources=tuple(source),
         out=out,
-        settings=_settings(conf, iou, imgsz, device, track, set_ or []),
+        settings=extras.given(ctx, options, set_ or ()),
         images=not no_images,
         crops=crops,
         show=not no_show,
@@ -102,7 +105,10 @@ def predict(
         limit=limit,
         fresh=fresh,
     )
-    with show.progress("predict", "pictures", quiet or json) as update:
+    with (
+        show.progress("predict", "pictures", quiet or json) as update,
+        extras.explained(ctx, "the task of this run"),
+    ):
         result = run_job(request, update, lambda note: None if quiet else show.notes([note]))
     if json:
         show.as_json(_record(result))
@@ -152,37 +158,12 @@ def export_model(
         raise typer.Exit(1)
 
 
-def _settings(
-    conf: float | None,
-    iou: float | None,
-    imgsz: int | None,
-    device: str | None,
-    track: bool,
-    pairs: list[str],
-) -> dict[str, Any]:
-    """What was given, and nothing else; the task knows the defaults."""
-    from vqc.errors import InputError
-
-    given = {"conf": conf, "iou": iou, "imgsz": imgsz, "device": device, "track": track or None}
-    settings: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise InputError(f"--set: expected name=value, got {pair!r}")
-        if name in settings:
-            raise InputError(f"--set {name}: is given twice")
-        settings[name] = value
-    return settings
-
-
 def _say(result: Result) -> None:
-    if result.objects:
-        show.table("found", ("class", "objects"), list(result.objects.items()))
-    least = "" if result.least_score is None else f" with a score from {result.least_score:g} on"
-    hint = f"{least} (--conf)" if least else ""
-    pictures, objects = result.frames, sum(result.objects.values())
-    said = f"{pictures:,} picture{'s' * (pictures != 1)}, {objects:,} object{'s' * (objects != 1)}"
-    typer.echo(f"{said}{hint}")
+    counted = result.classes if result.objects is None else result.objects
+    if counted:
+        what = "pictures" if result.objects is None else "objects"
+        show.table("found", ("class", what), list(counted.items()))
+    typer.echo(_found(result))
     if result.dropped:
         typer.echo(f"{result.dropped:,} frames of the camera came while the model was busy")
     speed = result.speed
@@ -194,8 +175,22 @@ def _say(result: Result) -> None:
     if result.as_set is not None:
         folder, frames = result.as_set
         typer.echo(f"{folder}: {frames:,} pictures with labels that nobody has checked")
-        show.then("vqc", "export", folder, "--format", "cvat", why="or labelstudio")
+        if result.objects is None:
+            show.then("vqc", "export", folder, "--format", "classes")
+        else:
+            show.then("vqc", "export", folder, "--format", "cvat", why="or labelstudio")
     typer.echo(f"{result.folder}")
+
+
+def _found(result: Result) -> str:
+    """Such as "3 pictures, 7 objects with a score from 0.25 on (--conf)"."""
+    least = "" if result.least_score is None else f"a score from {result.least_score:g} on (--conf)"
+    pictures = f"{result.frames:,} picture{'s' * (result.frames != 1)}"
+    if result.objects is None:
+        return f"{pictures}; an answer needs {least}" if least else pictures
+    objects = sum(result.objects.values())
+    with_ = f" with {least}" if least else ""
+    return f"{pictures}, {objects:,} object{'s' * (objects != 1)}{with_}"
 
 
 def _say_stopped(result: Result, as_set: str | None) -> None:
@@ -228,7 +223,8 @@ def _record(result: Result) -> dict[str, Any]:
         "pictures": result.frames,
         "pictures_in_all": result.total,
         "least_score": result.least_score,
-        "objects": dict(result.objects),
+        "objects": None if result.objects is None else dict(result.objects),
+        "classes": dict(result.classes),
         "speed": None if speed is None else dataclasses.asdict(speed),
         "videos": [str(path) for path in result.videos],
         "dropped": result.dropped,

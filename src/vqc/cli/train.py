@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqc.cli import show
+from vqc.cli import extras, show
 from vqc.cli.options import Batch, Device, Quiet, RunsFolder, Set, TaskName, Weights
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def train(
+    ctx: typer.Context,
     dataset: Annotated[Path, typer.Argument(help="Folder of a training set, by vqc mix.")],
     task: TaskName = "detect",
     name: Annotated[
@@ -43,7 +44,8 @@ def train(
 
     The set is verified first and nothing is written into it. The val split chooses the best
     epoch; without one the last epoch counts. Stopped at any moment, the same command goes on;
-    a finished run is not trained again. vqc tasks detect shows every setting.
+    a finished run is not trained again. Any setting of the task is an option too, as --patience 20,
+    or a bare --name for true; vqc tasks NAME lists them.
 
     \b
     Examples:
@@ -51,9 +53,11 @@ def train(
       vqc train datasets/cad500-real10 --weights yolov8s.pt --imgsz 1024 --epochs 100
       vqc train datasets/cad500-real10 --name scratch --weights yolov8n.yaml --set lr0=0.005
     """
+    from vqc import tasks
     from vqc import train as trainer
     from vqc.runs import result_record
 
+    headline = tasks.find(task).headline.metric
     options = {
         "weights": weights, "epochs": epochs, "imgsz": imgsz, "batch": batch,
         "device": device, "freeze": freeze, "seed": seed,
@@ -61,15 +65,15 @@ def train(
     asked = trainer.Training(
         dataset=dataset,
         task=task,
-        settings=settings(options, set_ or ()),
+        settings=extras.given(ctx, options, set_ or ()),
         root=out,
         name=name,
         fresh=fresh,
         trackers=tuple(tracker or ()),
     )
     silent = quiet or json
-    with contextlib.ExitStack() as bars:
-        screen = _Screen(bars, silent)
+    with contextlib.ExitStack() as bars, extras.explained(ctx, f"the task {task}"):
+        screen = _Screen(bars, silent, headline)
         trained = trainer.train(asked, screen, screen.verified)
     if json:
         record = result_record(trained.run) | {"was_there": trained.was_there}
@@ -78,29 +82,14 @@ def train(
         _print(trained)
 
 
-def settings(options: Mapping[str, Any], pairs: Sequence[str]) -> dict[str, Any]:
-    """Options that were given and --set key=value pairs; InputError for what is no pair."""
-    from vqc.errors import InputError
-
-    given = {key: value for key, value in options.items() if value is not None}
-    faults = []
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not sign or not key:
-            faults.append(f"--set {pair}: expected key=value, such as lr0=0.005")
-        elif key in given and str(given[key]) != value:
-            faults.append(f"--set {pair}: {key} was given before, as {given[key]}")
-        given.setdefault(key, value)
-    if faults:
-        raise InputError("\n".join(faults))
-    return given
-
-
 class _Screen:
-    """A monitor that shows one bar after the other, and a line for each epoch."""
+    """A monitor that shows one bar after the other, and a line for each epoch.
 
-    def __init__(self, bars: contextlib.ExitStack, silent: bool) -> None:
-        self._bars, self._silent = bars, silent
+    headline: the metric that is shown on val, beside the losses.
+    """
+
+    def __init__(self, bars: contextlib.ExitStack, silent: bool, headline: str) -> None:
+        self._bars, self._silent, self._headline = bars, silent, headline
         self._update: dict[str, show.Update] = {}
 
     def _bar(self, what: str, unit: str) -> show.Update:
@@ -117,15 +106,14 @@ class _Screen:
 
     def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
         if not self._silent:
-            found = [f"{k} {metrics[k]:.3f}" for k in _SHOWN if k in metrics]
+            losses = [key for key in metrics if key.startswith("train/") and "loss" in key]
+            shown = [*losses, *({f"val/{self._headline}"} & metrics.keys())]
+            found = [f"{key} {metrics[key]:.3f}" for key in shown]
             typer.echo(f"epoch {number}: {', '.join(found) or 'done'}", err=True)
 
     def resumed(self, epochs_done: int) -> None:
         if not self._silent:
             show.notes([f"goes on after epoch {epochs_done}"])
-
-
-_SHOWN = ("train/box_loss", "train/cls_loss", "train/loss", "val/mAP50", "val/accuracy")
 
 
 def _print(trained: Trained) -> None:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqc.cli import show
+from vqc.cli import extras, show
 from vqc.cli.grid import StatusLine
 from vqc.cli.options import From, Quiet, RunsFolder, Set, TaskName, Test, Val, ValFraction
-from vqc.cli.train import settings
 
 if TYPE_CHECKING:
     from vqc.tune import Book, Result, Status
@@ -21,6 +20,7 @@ _SHOWN = 20
 
 
 def tune(
+    ctx: typer.Context,
     space: Annotated[
         list[str] | None,
         typer.Option(
@@ -79,19 +79,20 @@ def tune(
         pool = mixer.read_pool(
             folders, on_progress=lambda done, total: update(done >> 20, total >> 20)
         )
-    made = tuning.prepare(
-        tuning.Asked(
-            pool=pool,
-            space=wanted,
-            splits=mixer.SplitRules(tuple(val or ()), tuple(test or ()), val_fraction),
-            task=task,
-            settings=settings({}, set_ or ()),
-            name=name,
-            seed=seed,
-            budget=budget,
-            places=tuning.Places(out),
+    with extras.explained(ctx, f"the task {task}"):
+        made = tuning.prepare(
+            tuning.Asked(
+                pool=pool,
+                space=wanted,
+                splits=mixer.SplitRules(tuple(val or ()), tuple(test or ()), val_fraction),
+                task=task,
+                settings=extras.given(ctx, {}, set_ or ()),
+                name=name,
+                seed=seed,
+                budget=budget,
+                places=tuning.Places(out),
+            )
         )
-    )
     if not silent:
         axes = "  ".join(f"{name}={spec}" for name, spec in made.space.texts().items())
         typer.echo(f"searched: {axes}", err=True)

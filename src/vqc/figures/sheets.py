@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TILE_PX = (432, 324)
 """Width and height that a picture is fitted into."""
+_WIDE = 1.7
+"""A drawn picture so many times as wide as high, such as a photo and a map, may take two tiles."""
 TRUTH, PREDICTED = "#0072b2", "#d55e00"
 _GROUND = "#d8d8d8"
 _CONTEXT = 2.2
@@ -63,10 +65,20 @@ class Example:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """One picture, or a pair, and the lines that belong below it; the first one counts most."""
+    """One picture, or a pair, and the lines that belong below it; the first one counts most.
+
+    boxed: whether boxes were drawn on it, whose colours want to be explained.
+    """
 
     pictures: tuple[Image.Image, ...]
     lines: tuple[str, ...]
+    boxed: bool = False
+
+    @property
+    def across(self) -> int:
+        """How many pictures of usual width it takes."""
+        is_wide = any(picture.width > TILE_PX[0] for picture in self.pictures)
+        return 2 if is_wide else len(self.pictures)
 
 
 def origin(frame: Frame) -> str:
@@ -86,11 +98,26 @@ def worst(mistakes: Iterable[Mistake], count: int) -> list[Mistake]:
     return sorted(mistakes, key=lambda m: (-m.severity, m.image, m.kind, -m.score))[:count]
 
 
-def mistake_tile(mistake: Mistake, folder: Path, sources: Source) -> Tile:
-    """A crop around what was missed, wrongly found or confused.
+def open_drawn(file: Path) -> Image.Image:
+    """A picture that a task has drawn. Raises InputError where it does not open."""
+    try:
+        return read_picture(file)
+    except InputError:
+        raise InputError(
+            f"{file}: is missing or does not open as a picture; vqc eval draws it again"
+        ) from None
+
+
+def mistake_tile(
+    mistake: Mistake, folder: Path, sources: Source, drawn: Image.Image | None = None
+) -> Tile:
+    """A crop around what was missed, wrongly found or confused; or what the task has drawn.
 
     folder: of the set. Raises InputError where the picture does not open.
     """
+    lines = (what(mistake), *_origin(mistake.image, sources))
+    if drawn is not None:
+        return Tile((_fitted_drawing(drawn),), lines)
     picture = read_picture(folder / mistake.image)
     boxes = [box for box in (mistake.truth_box, mistake.box) if box is not None]
     region = crop_around(boxes, picture.size) if boxes else (0, 0, *picture.size)
@@ -98,17 +125,24 @@ def mistake_tile(mistake: Mistake, folder: Path, sources: Source) -> Tile:
     for box, colour in ((mistake.truth_box, TRUTH), (mistake.box, PREDICTED)):
         if box is not None:
             draw_box(tile, _moved(box, region, scale), colour, dashed=colour == PREDICTED)
-    return Tile((tile,), (what(mistake), *_origin(mistake.image, sources)))
+    return Tile((tile,), lines, bool(boxes))
 
 
-def example_tile(example: Example, folder: Path, sources: Source) -> Tile:
-    """The truth on the left, the prediction on the right. Raises as `mistake_tile`."""
+def example_tile(
+    example: Example, folder: Path, sources: Source, drawn: Image.Image | None = None
+) -> Tile:
+    """The truth on the left, the prediction on the right; or what the task has drawn.
+
+    Raises as `mistake_tile`.
+    """
+    sides_said = (("truth", example.truth), ("prediction", example.predicted))
+    if drawn is not None:
+        told = ", ".join(f"{name}: {said.text}" for name, said in sides_said if said.text)
+        lines = _origin(example.image, sources)
+        return Tile((_fitted_drawing(drawn),), (told, *lines) if told else lines)
     fitted, scale = _fitted(read_picture(folder / example.image))
     sides = []
-    for said, colour, name in (
-        (example.truth, TRUTH, "truth"),
-        (example.predicted, PREDICTED, "prediction"),
-    ):
+    for (name, said), colour in zip(sides_said, (TRUTH, PREDICTED), strict=True):
         tile = fitted.copy()
         placed = [(_moved(box, (0, 0, 0, 0), scale), n, score) for box, n, score in said.boxes]
         for at, _, _ in placed:
@@ -120,7 +154,8 @@ def example_tile(example: Example, folder: Path, sources: Source) -> Tile:
             label = short(class_name, 20) + ("" if score is None else f" {score:.2f}")
             taken.append(write_label(tile, around(at), label, colour, taken))
         sides.append(tile)
-    return Tile(tuple(sides), _origin(example.image, sources))
+    boxed = any(said.boxes for _, said in sides_said)
+    return Tile(tuple(sides), _origin(example.image, sources), boxed)
 
 
 def draw_sheet(
@@ -131,12 +166,12 @@ def draw_sheet(
 
     if not tiles:
         raise InputError(f"{out}: there is no picture to show")
-    across = max(len(tile.pictures) for tile in tiles)
-    columns = max(1, min(columns // across, len(tiles)))
+    across = max(tile.across for tile in tiles)
+    columns = min(-(-columns // across), len(tiles))
     cards = [_card(tile, across) for tile in tiles]
     rows = [cards[k : k + columns] for k in range(0, len(cards), columns)]
     width = columns * (cards[0].width + _GAP_PX) + _GAP_PX
-    head = _head(title, mark, width)
+    head = _head(title, mark, width, any(tile.boxed for tile in tiles))
     height = head.height + sum(max(c.height for c in row) + _GAP_PX for row in rows)
     sheet = Image.new("RGB", (width, height), _GROUND)
     sheet.paste(head, (0, 0))
@@ -188,11 +223,16 @@ def _origin(image: str, sources: Source) -> tuple[str, ...]:
     return (name, sources[image]) if sources.get(image) else (name,)
 
 
-def _fitted(picture: Image.Image) -> tuple[Image.Image, float]:
-    """The picture as large as a tile allows, and by how much it was scaled."""
-    scale = min(TILE_PX[0] / picture.width, TILE_PX[1] / picture.height)
+def _fitted(picture: Image.Image, across: int = 1) -> tuple[Image.Image, float]:
+    """The picture as large as so many tiles allow, and by how much it was scaled."""
+    width = across * TILE_PX[0] + (across - 1) * _GAP_PX
+    scale = min(width / picture.width, TILE_PX[1] / picture.height)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(size), scale
+
+
+def _fitted_drawing(picture: Image.Image) -> Image.Image:
+    return _fitted(picture, 2 if picture.width > _WIDE * picture.height else 1)[0]
 
 
 def _moved(box: Box, region: tuple[int, int, int, int], scale: float) -> Box:
@@ -208,8 +248,9 @@ def _card(tile: Tile, across: int) -> Image.Image:
     lines = [part for line in tile.lines for part in textwrap.wrap(line, _LETTERS * across)]
     size = (across * (width + _GAP_PX) + _GAP_PX, height + 2 * _GAP_PX + _LINE_PX * len(lines))
     card = Image.new("RGB", size, PAPER)
+    room = (size[0] - _GAP_PX) // len(tile.pictures)
     for k, picture in enumerate(tile.pictures):
-        x = _GAP_PX + k * (width + _GAP_PX) + (width - picture.width) // 2
+        x = _GAP_PX + k * room + (room - _GAP_PX - picture.width) // 2
         card.paste(picture, (x, _GAP_PX + (height - picture.height) // 2))
     draw = ImageDraw.Draw(card)
     for k, line in enumerate(lines):
@@ -218,13 +259,14 @@ def _card(tile: Tile, across: int) -> Image.Image:
     return card
 
 
-def _head(title: str, mark: str, width: int) -> Image.Image:
-    """Title, what the colours mean, and why the score is not honest."""
+def _head(title: str, mark: str, width: int, boxed: bool) -> Image.Image:
+    """Title, what the colours of boxes mean, and why the score is not honest."""
     from PIL import Image, ImageDraw
 
     letters = max(20, width // 9)
     titles, marks = textwrap.wrap(title, letters) or [""], textwrap.wrap(mark, letters)
-    height = 38 + 22 * len(titles) + (20 * len(marks) + 12 if marks else 0)
+    key = (("truth: full line", TRUTH), ("prediction: dashed", PREDICTED)) if boxed else ()
+    height = 12 + 26 * boxed + 22 * len(titles) + (20 * len(marks) + 12 if marks else 0)
     head = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(head)
     y = 8
@@ -232,10 +274,10 @@ def _head(title: str, mark: str, width: int) -> Image.Image:
         draw.text((_GAP_PX, y), line, fill=INK, font=font(18, bold=True))
         y += 22
     x = _GAP_PX
-    for text, colour in (("truth: full line", TRUTH), ("prediction: dashed", PREDICTED)):
+    for text, colour in key:
         draw.text((x, y + 2), text, fill=colour, font=font(_FONT_PX, bold=True))
         x += int(draw.textlength(text, font=font(_FONT_PX, bold=True))) + 20
-    y += 26
+    y += 26 * boxed
     if marks:
         box = (_GAP_PX, y, width - _GAP_PX, y + 20 * len(marks) + 4)
         draw.rectangle(box, fill=MARK_PAPER, outline=MARK_EDGE)

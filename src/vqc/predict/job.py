@@ -8,22 +8,19 @@ waits for pictures.
 from __future__ import annotations
 
 import contextlib
-import math
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from vqc import __version__
-from vqc.errors import InputError
-from vqc.predict import reading, source
+from vqc.predict import fitting, reading, source
 from vqc.predict.live import Window, has_display
 from vqc.predict.output import Output
-from vqc.predict.output import require_free as require_place
 from vqc.predict.prelabels import Prelabels, require_free
 from vqc.predict.reading import Shot
 from vqc.predict.sink import Sink
@@ -33,7 +30,6 @@ from vqc.predict.threads import ReadAhead, WriteBehind
 from vqc.runs import Run, read_run
 from vqc.tasks import find
 from vqc.tasks.contract import Picture, Prediction, Task
-from vqc.tasks.settings import parse
 from vqc.types import Progress
 
 ROOT, SETS = Path("predictions"), Path("datasets")
@@ -66,7 +62,9 @@ class Request:
 class Result:
     """What came of it. frames: pictures answered. total: how many there were, as far as known.
 
-    objects: class to how many. least_score: of an object that counts, where the task has one.
+    objects: class to how many, None where the task gives none. classes: class to how many
+    pictures, where the task tells the class of the whole picture. least_score: from which on an
+    answer counts, where the task has one.
     videos: drawn ones. faults: what could not be read, or not be put into the set. stopped:
     interrupted before the end of the files. dropped: frames of a camera that came while the
     model was busy. as_set: the set of pre-labels and how many pictures it holds.
@@ -76,7 +74,8 @@ class Result:
     frames: int
     total: int
     least_score: float | None
-    objects: Mapping[str, int]
+    objects: Mapping[str, int] | None
+    classes: Mapping[str, int]
     speed: Speed | None
     videos: tuple[Path, ...]
     faults: tuple[str, ...]
@@ -109,6 +108,7 @@ def predict(
         window = _window(request, job, closing, on_note)
         sink = _sink(request, job, closing, draws=request.images or window is not None)
         total = reading.count(found, request.fps, request.limit) or 0
+        answers = fitting.required(answers, request, job.task)
         for count in _go(answers, feed, sink, _asked(request, job), closing):
             on_progress(count, max(count, total))
             if window is not None and sink.latest is not None and not window.show(sink.latest):
@@ -120,7 +120,8 @@ def predict(
             frames=feed.watch.count,
             total=max(total, feed.watch.count),
             least_score=job.least_score,
-            objects=dict(sorted(sink.objects.items())),
+            objects=None if sink.objects is None else dict(sorted(sink.objects.items())),
+            classes=dict(sorted(sink.classes.items())),
             speed=feed.watch.speed(),
             videos=sink.videos,
             faults=(*faults, *sink.faults),
@@ -148,7 +149,7 @@ def _checked(request: Request) -> _Job:
     task = find(run.task)
     found = source.find(request.sources)
     folder = request.out or ROOT / f"{run.name}-{found.name}"
-    settings = _require_fitting(request, task, found, folder)
+    settings = fitting.require_fitting(request, task, found, folder)
     least = settings.get("conf")
     least_score = float(least) if isinstance(least, int | float) else None
     return _Job(run, task, found, folder, _set_folder(request), least_score)
@@ -223,37 +224,6 @@ class _Feed:
                 return
             picture, prediction = answer
             yield self._asked.pop(picture.name), prediction
-
-
-def _require_fitting(
-    request: Request, task: Task, found: Source, folder: Path
-) -> Mapping[str, Any]:
-    """Gives all settings of the task, as far as it tells them."""
-    faults, settings = list[str](), request.settings
-    try:
-        settings = _settings(task, request.settings)
-    except InputError as error:
-        faults.append(str(error))
-    is_moving = found.live is not None or bool(found.clips)
-    if settings.get("track") is True and not is_moving:
-        faults.append("--track follows objects through a video or a camera's frames, not stills")
-    if request.fps is not None and not 0 < request.fps < math.inf:
-        faults.append(f"--fps: expected a number above 0, got {request.fps:g}")
-    if request.fps is not None and not found.clips:
-        faults.append("--fps: there is no video file among the sources")
-    if request.limit is not None and request.limit < 1:
-        faults.append(f"--limit: expected 1 or more, got {request.limit}")
-    if faults:
-        raise InputError("\n".join(faults))
-    source.require_apart(found, request.sources, folder)
-    require_place(folder, request.fresh)
-    return settings
-
-
-def _settings(task: Task, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With the defaults and checked, where the task says what its settings are."""
-    config = getattr(task, "predict_config", None)
-    return given if config is None else asdict(config(**parse(config, given)))
 
 
 def _set_folder(request: Request) -> Path | None:

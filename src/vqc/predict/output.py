@@ -3,6 +3,7 @@
 predictions/<run>-<source>/
   predict.json        what was asked for
   predictions.jsonl   a line for each picture or frame
+  predictions.csv     the answers as rows, where the task gives rows
   images/<name>.jpg   the pictures with the answers on them
   <video>.mp4         the same of a video or a camera
   crops/<class>/…jpg  every object by itself, where asked for
@@ -15,7 +16,7 @@ import errno
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,12 +26,14 @@ from vqc.intake.video import encode_jpeg
 from vqc.predict.mp4 import Mp4
 from vqc.predict.reading import Shot
 from vqc.predict.source import File
+from vqc.predict.table import Table
+from vqc.tasks.contract import Row
 from vqc.types import ByteArray
 
-ASKED, RECORDS = "predict.json", "predictions.jsonl"
+ASKED, RECORDS, TABLE = "predict.json", "predictions.jsonl", "predictions.csv"
 IMAGES, CROPS = "images", "crops"
 UNFINISHED = ".part"
-"""Ends the name of the records of still pictures until there are all of them."""
+"""Ends the names of records and rows of still pictures until there are all of them."""
 
 
 def require_free(folder: Path, fresh: bool) -> None:
@@ -102,14 +105,16 @@ class Output:
     ) -> None:
         self._folder, self._images, self._crops, self._fresh = folder, images, crops, fresh
         self._holding = contextlib.ExitStack()
-        self._records_path = folder / (RECORDS if by_line else RECORDS + UNFINISHED)
+        self._ending = "" if by_line else UNFINISHED
         self._records: IO[bytes] | None = None
+        self._table: Table | None = None
         self._video: Mp4 | None = None
         self.videos: list[Path] = []
 
-    def begin(self, asked: Mapping[str, Any]) -> None:
+    def begin(self, asked: Mapping[str, Any], rows_of: str | None) -> None:
         """Not before there is an answer: until then, earlier predictions stay.
 
+        rows_of: the task whose answers come as rows, too, or None.
         Raises InputError where another command has put some there meanwhile, or does so now.
         """
         self._holding.enter_context(_held(self._folder))
@@ -118,9 +123,17 @@ class Output:
         with reporting(self._folder):
             text = json.dumps(asked, indent=2, ensure_ascii=False) + "\n"
             replace_file(self._folder / ASKED, _bytes(text))
-            self._records = self._records_path.open("wb")
+            self._records = (self._folder / (RECORDS + self._ending)).open("wb")
+            if rows_of is not None:
+                self._table = Table(self._folder / (TABLE + self._ending), rows_of)
 
-    def add(self, shot: Shot, record: Mapping[str, Any], drawn: ByteArray | None) -> None:
+    def add(
+        self,
+        shot: Shot,
+        record: Mapping[str, Any],
+        drawn: ByteArray | None,
+        rows: Sequence[Row] = (),
+    ) -> None:
         """drawn: the picture with the answer on it, where images are wanted."""
         with reporting(self._folder):
             if self._images and drawn is not None:
@@ -131,23 +144,30 @@ class Output:
                 line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
                 self._records.write(_bytes(line))
                 self._records.flush()
+            if self._table is not None:
+                self._table.add(shot.picture.name, rows)
 
     def finish(self, complete: bool) -> None:
         """complete: nothing was left out because of an interruption."""
         with reporting(self._folder):
             self._close_video()
-            if self._records is not None:
-                self._records.close()
-            if complete and self._records is not None:
-                self._records_path.replace(self._folder / RECORDS)
+            self._close_records()
+            for name in (RECORDS, TABLE) if complete and self._ending else ():
+                unfinished = self._folder / (name + self._ending)
+                if unfinished.is_file():
+                    unfinished.replace(self._folder / name)
 
     def abandon(self) -> None:
         """After all, also after an error: no half video stays."""
         with self._holding, contextlib.suppress(OSError):
-            if self._records is not None:
-                self._records.close()
+            self._close_records()
             if self._video is not None:
                 self._video.discard()
+
+    def _close_records(self) -> None:
+        for file in (self._records, self._table):
+            if file is not None:
+                file.close()
 
     def _draw(self, shot: Shot, drawn: ByteArray) -> None:
         if shot.time_s is None:

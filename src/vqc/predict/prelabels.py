@@ -1,7 +1,8 @@
 """Answers → a set under datasets/, to be corrected in a labelling tool and taken in again.
 
 It is a set like any that `vqc intake` makes, and by its own writer, but marked: its header
-and every frame say `prelabels`, and its objects have a `score`. Nobody has looked at them.
+and every frame say `prelabels`, and its objects, or the frames where a task tells the class of
+the whole picture, have a `score`. Nobody has looked at them.
 """
 
 from __future__ import annotations
@@ -56,15 +57,13 @@ class Prelabels:
 
     def add(self, shot: Shot, record: Mapping[str, Any]) -> None:
         """A picture with what was found on it. Raises OSError where it cannot be stored."""
-        if "objects" not in record:
-            raise InputError(f"--as-set: the task {self._run.task} gives no boxes to label with")
+        require_labels(self._run.task, record)
         if not is_text(shot.of.name):
             self.faults.append(f"{ascii(shot.of.name)[1:-1]}: not in the set: {NO_TEXT}")
             return
         frame = self._stored_still(shot) if shot.time_s is None else self._stored_frame(shot)
         if frame is not None:
-            objects = tuple(map(_annotation, record["objects"]))
-            self._frames.append(replace(frame, objects=objects))
+            self._frames.append(_labelled(frame, record))
 
     def finish(self, settings: Mapping[str, Any]) -> int:
         """Put the set in its place; gives the number of its pictures."""
@@ -136,6 +135,22 @@ class Prelabels:
             min_change=None, max_side=None, max_mpx=float(LARGEST_MPX),
             prelabels={"run": run, "settings": dict(settings)},
         )  # fmt: skip
+
+
+def require_labels(task: str, record: Mapping[str, Any]) -> None:
+    """Raises InputError where a record has nothing that could become a label."""
+    if "objects" not in record and "class" not in record:
+        raise InputError(
+            f"--as-set: the task {task} gives no boxes to label with, and no class of a picture"
+        )
+
+
+def _labelled(frame: Frame, record: Mapping[str, Any]) -> Frame:
+    """With the objects of the record, or with the class that it gives to the whole picture."""
+    if "objects" in record:
+        return replace(frame, objects=tuple(map(_annotation, record["objects"])))
+    extra = {**frame.extra, "score": record["score"]}
+    return replace(frame, label=record["class"], extra=extra)
 
 
 def _annotation(thing: Mapping[str, Any]) -> Annotation:

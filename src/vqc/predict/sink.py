@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vqc.predict.output import Output, reporting
 from vqc.predict.prelabels import Prelabels
 from vqc.predict.reading import Shot
-from vqc.tasks.contract import Prediction, Task
+from vqc.tasks.contract import Prediction, Row, Task
 from vqc.types import ByteArray
 
 
 class Sink:
-    """Takes answers, on whatever thread. objects: class to how many. latest: drawn last.
+    """Takes answers, on whatever thread.
 
-    draws: whether pictures are drawn, to be written or to be shown.
+    objects: class to how many; None where the task gives none. classes: class to how many
+    pictures, where it tells the class of the whole picture. latest: drawn last. draws: whether
+    pictures are drawn, to be written or to be shown.
     """
 
     def __init__(
         self, task: Task, output: Output, prelabels: Prelabels | None, draws: bool
     ) -> None:
         self._task, self._output, self._prelabels, self._draws = task, output, prelabels, draws
-        self.objects: Counter[str] = Counter()
+        self._rows: Callable[[Prediction], Sequence[Row]] | None = getattr(task, "rows", None)
+        self.objects: Counter[str] | None = Counter()
+        self.classes: Counter[str] = Counter()
         self.latest: ByteArray | None = None
 
     @property
@@ -37,7 +41,7 @@ class Sink:
         return () if self._prelabels is None else tuple(self._prelabels.faults)
 
     def begin(self, asked: Mapping[str, Any]) -> None:
-        self._output.begin(asked)
+        self._output.begin(asked, None if self._rows is None else self._task.name)
 
     def write(self, answer: tuple[Shot, Prediction]) -> None:
         """Raises OutputError where something cannot be written."""
@@ -46,12 +50,21 @@ class Sink:
         if shot.time_s is not None:
             record = record | {"frame": shot.frame, "time_s": round(shot.time_s, 6)}
         drawn = self._task.draw(shot.picture, prediction) if self._draws else None
-        self._output.add(shot, record, drawn)
+        rows = () if self._rows is None else self._rows(prediction)
+        self._output.add(shot, record, drawn, rows)
         if self._prelabels is not None:
             with reporting(self._prelabels.folder):
                 self._prelabels.add(shot, record)
-        self.objects.update(thing["class"] for thing in record.get("objects", ()))
+        self._count(record)
         self.latest = drawn
+
+    def _count(self, record: Mapping[str, Any]) -> None:
+        if "objects" not in record:
+            self.objects = None
+            if isinstance(record.get("class"), str):
+                self.classes[record["class"]] += 1
+        elif self.objects is not None:
+            self.objects.update(thing["class"] for thing in record["objects"])
 
     def finish(self, complete: bool, settings: Mapping[str, Any]) -> tuple[Path, int] | None:
         """Make all of it whole; gives the set of pre-labels and its pictures, if there is one.

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vqc.dataset import Dataset
 from vqc.errors import InputError
@@ -21,6 +21,9 @@ from vqc.formats import exported_box
 from vqc.inspection import sheet
 from vqc.report.reading import find_set
 from vqc.types import Box, Frame
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 EXAMPLES, MISTAKES_DRAWN = 6, 24
 """Pictures on the sheets."""
@@ -37,7 +40,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photos:
-    """Tiles to show. problem: why there is none, in words, or empty."""
+    """Tiles to show. problem: why some or all are lacking, in words, or empty."""
 
     examples: tuple[Tile, ...] = ()
     mistakes: tuple[Tile, ...] = ()
@@ -68,23 +71,23 @@ def draw(stored: Stored, out: Path, prefix: str = "") -> list[Figure]:
 def draw_photos(stored: Stored, roots: Sequence[Path], out: Path, prefix: str = "") -> Photos:
     """Predictions beside the truth and the worst mistakes, as tiles and as sheets in `out`.
 
-    roots: sets, or folders of sets, to look for the scored one in.
+    roots: sets, or folders of sets, to look for the scored one in. Where it is gone, there are
+    the pictures that the task has drawn, and no others.
     """
     dataset = find_set(stored, roots)
-    if dataset is None:
-        return Photos(problem=_not_found(stored))
+    folder = Path() if dataset is None else dataset.folder
     title = f"on {stored.dataset_name}, {stored.split}"
-    frames = {frame.image: frame for frame in dataset.manifest.frames}
-    sources = {image: sheets.origin(frame) for image, frame in frames.items()}
+    frames = () if dataset is None else dataset.manifest.frames
+    sources = {frame.image: sheets.origin(frame) for frame in frames}
     # A picture that the manifest does not name is none of the set's.
-    known = [mistake for mistake in stored.mistakes if mistake.image in frames]
+    known = [m for m in stored.mistakes if m.image in sources or m.image in stored.drawn]
     try:
         worst = [
-            sheets.mistake_tile(mistake, dataset.folder, sources)
+            sheets.mistake_tile(mistake, folder, sources, _opened(stored, mistake.image))
             for mistake in sheets.worst(known, MISTAKES_DRAWN)
         ]
         shown = [
-            sheets.example_tile(example, dataset.folder, sources)
+            sheets.example_tile(example, folder, sources, _opened(stored, example.image))
             for example in examples(stored, dataset)
         ]
     except InputError as error:
@@ -95,23 +98,56 @@ def draw_photos(stored: Stored, roots: Sequence[Path], out: Path, prefix: str = 
     if shown:
         file = out / f"{prefix}examples.png"
         sheets.draw_sheet(shown, file, f"Truth and prediction {title}", stored.mark, columns=4)
-    return Photos(tuple(shown), tuple(worst))
+    problem = _not_found(stored) if dataset is None else ""
+    return Photos(tuple(shown), tuple(worst), problem)
 
 
-def examples(stored: Stored, dataset: Dataset, count: int = EXAMPLES) -> list[Example]:
-    """A few frames of the split, in turn from what they show, with truth and prediction."""
-    frames = [(dataset.folder, frame) for frame in dataset.frames(stored.split)]
-    chosen = {frame.image: frame for _, frame in sheet.choose(frames, count)}
+def _opened(stored: Stored, image: str) -> Image.Image | None:
+    file = stored.drawn.get(image)
+    return None if file is None else sheets.open_drawn(file)
+
+
+def examples(stored: Stored, dataset: Dataset | None, count: int = EXAMPLES) -> list[Example]:
+    """A few frames of the split with truth and prediction; drawn ones first.
+
+    dataset: None where it is gone; then drawn ones only, and nothing is known of their truth.
+    """
+    if dataset is None:
+        right, wrong = _drawn_images(stored)
+        truths = dict.fromkeys((right + wrong)[:count], Drawn())
+    else:
+        chosen = _chosen(stored, dataset, count)
+        truths = {frame.image: truth_of(frame, dataset) for frame in chosen}
+    if not truths:
+        return []
     answers = {
         str(record.get("image")): record
         for record in stored.predictions()
-        if record.get("image") in chosen
+        if record.get("image") in truths
     }
     return [
-        Example(image, truth_of(frame, dataset), predicted_of(answers[image], stored.threshold))
-        for image, frame in chosen.items()
+        Example(image, truth, predicted_of(answers[image], stored.threshold))
+        for image, truth in truths.items()
         if image in answers
     ]
+
+
+def _drawn_images(stored: Stored) -> tuple[list[str], list[str]]:
+    """Drawn images without and with a mistake, sorted; the mistakes have a sheet of their own."""
+    wrong = {mistake.image for mistake in stored.mistakes}
+    drawn = sorted(stored.drawn)
+    return [i for i in drawn if i not in wrong], [i for i in drawn if i in wrong]
+
+
+def _chosen(stored: Stored, dataset: Dataset, count: int) -> list[Frame]:
+    """Frames of the split, in turn from what they show; those that were drawn go before."""
+    frames = [(dataset.folder, frame) for frame in dataset.frames(stored.split)]
+    right, wrong = map(set, _drawn_images(stored))
+    chosen: list[Frame] = []
+    for group in (right, wrong, {f.image for _, f in frames} - right - wrong):
+        members = [each for each in frames if each[1].image in group]
+        chosen += [frame for _, frame in sheet.choose(members, count - len(chosen))]
+    return chosen
 
 
 def truth_of(frame: Frame, dataset: Dataset) -> Drawn:
@@ -161,8 +197,14 @@ def _not_found(stored: Stored) -> str:
     )
 
 
-def drawn_before(stored: Stored) -> list[Figure]:
-    """Sheets that lie beside the evaluation, for where the pictures are gone."""
-    named = (("examples.png", "truth and prediction"), ("mistakes.png", "worst mistakes"))
-    files = [(stored.folder / name, alt) for name, alt in named]
+def drawn_before(stored: Stored, photos: Photos) -> list[Figure]:
+    """Sheets that lie beside the evaluation, for where the pictures are gone.
+
+    photos: what there is without them; it needs no sheet.
+    """
+    named = (
+        ("examples.png", "truth and prediction", photos.examples),
+        ("mistakes.png", "worst mistakes", photos.mistakes),
+    )
+    files = [(stored.folder / name, alt) for name, alt, tiles in named if not tiles]
     return [Figure(file, alt, wide=True) for file, alt in files if file.is_file()]

@@ -153,18 +153,18 @@ def _details(
         _groups(stored),
     ]
     if photos.problem:
-        kept = [_kept(figure, stored.mark) for figure in evaluation.drawn_before(stored)]
-        return [*parts, tag("h3", "Pictures"), tag("p", photos.problem, class_="missing"), *kept]
+        kept = [_kept(each, stored.mark) for each in evaluation.drawn_before(stored, photos)]
+        parts += [tag("h3", "Pictures"), tag("p", photos.problem, class_="missing"), *kept]
     shown = (
-        ("Predictions beside the truth", photos.examples[: share.examples], "pairs"),
-        ("Worst mistakes", photos.mistakes[: share.mistakes], "tiles"),
+        ("Predictions beside the truth", photos.examples[: share.examples]),
+        ("Worst mistakes", photos.mistakes[: share.mistakes]),
     )
-    for title, tiles, kind in shown:
-        parts += _tiles(title, tiles, stored.mark, kind, share.quality)
+    for title, tiles in shown:
+        parts += _tiles(title, tiles, stored.mark, share.quality)
     if share.sheets and photos.examples:
         text = f"More of them, and sharper: {share.sheets}/{prefix}examples.png and mistakes.png."
         parts.append(tag("p", text, class_="note"))
-    if not stored.mistakes:
+    if not stored.mistakes and not photos.problem:
         parts.append(tag("p", "No mistake at this threshold.", class_="note"))
     return parts
 
@@ -215,7 +215,7 @@ def _value(value: float | None, name: str, mark: str) -> object:
     return html.score([value], bool(mark))
 
 
-def _tiles(title: str, tiles: Sequence[Tile], mark: str, kind: str, quality: int) -> list[object]:
+def _tiles(title: str, tiles: Sequence[Tile], mark: str, quality: int) -> list[object]:
     if not tiles:
         return []
     cards = []
@@ -235,7 +235,10 @@ def _tiles(title: str, tiles: Sequence[Tile], mark: str, kind: str, quality: int
         tag("span", "prediction: dashed line", class_="predicted"),
         class_="note",
     )
-    return [tag("h3", f"{title} ", html.marked(mark)), key, tag("div", *cards, class_=kind)]
+    boxed = any(tile.boxed for tile in tiles)
+    kind = "pairs" if any(tile.across > 1 for tile in tiles) else "tiles"
+    head = tag("h3", f"{title} ", html.marked(mark))
+    return [head, key if boxed else None, tag("div", *cards, class_=kind)]
 
 
 def _training(report: RunReport, out: Path) -> Markup | None:

@@ -19,6 +19,9 @@ from vqc.types import Box, ByteArray, FloatArray, IntArray
 BACKGROUND = "(background)"
 """The name of "nothing there" in a confusion matrix."""
 
+Row = Mapping[str, str | float]
+"""A row of a task's table of predictions: columns to values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Headline:
@@ -108,7 +111,9 @@ class Evaluation:
     per_class: class to the same kind of metrics. threshold: the score from which on an
     answer counts, in the confusion matrix and among the mistakes.
     groups: such as {"object size": {"small": {"objects": 12, "recall": 0.5}}}.
-    predictions: the answers, one an image.
+    predictions: the answers, one an image. drawn: some of the frames' images, each to an
+    (H, W, 3) uint8 picture with truth and answer on it, as the task draws them: its worst
+    mistakes and a few examples. Empty where boxes on the photo say it all.
     """
 
     split: str
@@ -121,6 +126,7 @@ class Evaluation:
     groups: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     mistakes: tuple[Mistake, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    drawn: Mapping[str, ByteArray] = field(default_factory=dict)
 
 
 class Monitor(Protocol):
@@ -162,11 +168,13 @@ class Config(Protocol):
 class Task(Protocol):
     """A task plugin. config: the dataclass whose fields are its settings.
 
-    It may have two members more. predict_config: a dataclass whose fields are the settings of
+    It may have three members more. predict_config: a dataclass whose fields are the settings of
     `predict`, which then are checked before anything is written; a field `conf` is the least score
-    of an object, and a field `track` whether objects are followed. check_machine(config): raises
-    InputError where this machine lacks what a config asks for, such as a device; it is asked before
-    an old run is removed.
+    that counts, and a field `track` whether objects are followed. rows(prediction): the answer as
+    rows of a table, `list[dict[str, str | float]]`, all with the same keys; `vqc predict` then
+    writes predictions.csv with the columns of the first row. check_machine(config): raises
+    InputError where this machine lacks what a config asks for, such as a device; it is asked
+    before an old run is removed.
     """
 
     name: str
@@ -201,4 +209,7 @@ class Task(Protocol):
         """Answers as they come, each with its picture. settings: as `--set` of vqc predict."""
 
     def draw(self, picture: Picture, prediction: Any) -> ByteArray:
-        """(H, W, 3) uint8: the picture with the answer on it."""
+        """(H, W, 3) uint8: the picture with the answer on it, or beside it.
+
+        Pictures of one size give drawings of one size, as the frames of a video need it.
+        """
