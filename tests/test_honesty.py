@@ -220,6 +220,14 @@ def test_labels_of_whole_pictures_are_labels():
     assert judge(dataset(crack), dataset(scored, name="other"), "test").honest
 
 
+def test_conditions_of_which_nothing_more_is_known_are_labels():
+    """A good part and a broken one look alike, and are two pictures."""
+    good, crack = (replace(TRAINED, objects=None, condition=name) for name in ("good", "crack"))
+    scored = as_test(good, phash=near(good, 2))
+    assert not judge(dataset(good), dataset(scored, name="other"), "test").honest
+    assert judge(dataset(crack), dataset(scored, name="other"), "test").honest
+
+
 def test_a_render_that_looks_like_a_photo_is_another_picture():
     """The outlines coincide; only a photo can be a photo's copy."""
     look = as_test(TRAINED, phash=RUN.frames("train")[0].phash)

@@ -206,8 +206,9 @@ def _hashes(frames: Frames) -> NDArray[np.uint64]:
 
 
 def _labels(frame: Frame) -> Labels:
-    """Boxes by class, in shares of the frame; a label has the whole frame."""
-    found: Labels = {} if frame.label is None else {frame.label: [(0, 0, 1, 1)]}
+    """Boxes by class, in shares of the frame; a label, or a bare condition, has the whole frame."""
+    whole = frame.label or (frame.condition if frame.objects is None else None)
+    found: Labels = {whole: [(0, 0, 1, 1)]} if whole else {}
     for note in frame.objects or ():
         if note.box_xyxy is not None:
             x0, y0, x1, y1 = note.box_xyxy

@@ -659,6 +659,17 @@ def test_the_same_picture_on_both_sides_is_refused(tmp_path, what):
     assert any("LEAKS" in note for note in allowed.notes)
 
 
+def test_good_and_broken_parts_that_look_alike_are_two_pictures(tmp_path):
+    bare = dict(objects=None, condition="good")
+    made_up = [replace(frame(f"g{k}", (), session=f"s{k % 2}"), **bare) for k in range(12)]
+    near = f"{int(made_up[0].phash, 16) ^ 0b101:016x}"
+    other = replace(made_up[0], image="images/x.jpg", sha256="ab" * 32, phash=near, session="s1")
+    request = Request(real="all", background="all", splits=SplitRules(test=("s1",)))
+    with pytest.raises(LeakError, match=r"x\.jpg"):
+        plan(pool(tmp_path / "same", *made_up, other), request)
+    plan(pool(tmp_path / "crack", *made_up, replace(other, condition="crack")), request)
+
+
 @pytest.mark.parametrize(("bits", "leaks"), [(0, True), (2, False)])
 def test_near_hashes_need_labels_that_agree_equal_ones_do_not(tmp_path, bits, leaks):
     """Two people may draw one crack differently; two boards on one table are no leak."""

@@ -20,6 +20,7 @@ class _Line(msgspec.Struct):
     width: int
     height: int
     label: str | None = None
+    condition: str | None = None
     objects: list[Thing] | None = None
 
 
@@ -55,12 +56,16 @@ def _alike(pool: Pool, left: Rows, right: Rows) -> tuple[Rows, NDArray[np.uint8]
 
 
 def _labels(pool: Pool, rows: Rows) -> dict[int, Labels]:
-    """For every row its boxes by class, in shares of the frame; a label has the whole frame."""
+    """For every row its boxes by class, in shares of the frame; a label has the whole frame.
+
+    So has a condition where nobody marked objects: good and broken parts look alike.
+    """
     decode = msgspec.json.Decoder(_Line).decode
     found: dict[int, Labels] = {}
     for row, raw in pool.lines(rows):
         line = decode(raw)
-        found[row] = {} if line.label is None else {line.label: [(0, 0, 1, 1)]}
+        whole = line.label or (line.condition if line.objects is None else None)
+        found[row] = {whole: [(0, 0, 1, 1)]} if whole else {}
         for thing in line.objects or ():
             if thing.box is not None:
                 x0, y0, x1, y1 = thing.box
