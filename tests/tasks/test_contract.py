@@ -29,9 +29,17 @@ from vqc.verify import verify
 
 EPOCHS = 2
 SMALLEST: dict[str, dict[str, Any]] = {
+    "anomaly": {"weights": "yolov8n.yaml", "imgsz": 64, "bank": 50, "device": "cpu"},
     "detect": {
         "weights": "yolov8n.yaml", "imgsz": 64, "batch": 4, "epochs": EPOCHS,
         "device": "cpu", "workers": 0,
+    },
+    "segment": {
+        "weights": "yolov8n.yaml", "tile": 64, "overlap": 0, "batch": 4, "epochs": EPOCHS,
+        "device": "cpu",
+    },
+    "classify": {
+        "weights": "none", "imgsz": 64, "batch": 4, "epochs": EPOCHS, "device": "cpu",
     },
     "thumbnail": {"epochs": EPOCHS},
 }  # fmt: skip
@@ -317,6 +325,8 @@ def test_evaluate_gives_the_headline(case):
     assert sorted(p.image for p in found.predictions) == images
     assert set(found.per_class) <= set(CLASSES)
     json.dumps([dict(found.metrics), {k: dict(v) for k, v in found.per_class.items()}])
+    for image, drawn in found.drawn.items():
+        assert image in images and drawn.dtype == np.uint8 and drawn.shape[2:] == (3,)
     if found.confusion is not None:
         size = len(found.confusion.names)
         assert found.confusion.counts.shape == (size, size)
@@ -332,12 +342,24 @@ def test_predict_answers_every_picture_in_order(case):
         assert record["score"] == prediction.score and 0 <= prediction.score <= 1
 
 
-def test_draw_keeps_the_size_and_the_picture(case):
+def test_draw_leaves_the_picture_and_gives_one_size_for_one_size(case):
+    sizes: dict[tuple[int, ...], tuple[int, ...]] = {}
     for picture, prediction in case.task.predict(case.run, iter(pictures(case.dataset)), {}):
         before = picture.rgb.copy()
         drawn = case.task.draw(picture, prediction)
-        assert drawn.shape == before.shape and drawn.dtype == np.uint8
+        assert drawn.dtype == np.uint8 and drawn.shape[2:] == (3,)
+        assert sizes.setdefault(before.shape, drawn.shape) == drawn.shape
+        assert case.task.name != "detect" or drawn.shape == before.shape
         assert np.array_equal(picture.rgb, before)
+
+
+def test_rows_have_the_same_keys_whatever_the_picture(case):
+    if not hasattr(case.task, "rows"):
+        pytest.skip(f"{case.task.name} gives no rows")
+    answers = case.task.predict(case.run, iter(pictures(case.dataset)), {})
+    rows = [row for _, prediction in answers for row in case.task.rows(prediction)]
+    assert len({tuple(row) for row in rows}) <= 1
+    assert all(isinstance(value, str | int | float) for row in rows for value in row.values())
 
 
 def test_nothing_is_written_into_the_set(case):

@@ -76,6 +76,13 @@ def test_the_first_of_the_best_epochs_counts(tmp_path):
     assert train(Learner(), rules(higher=False), tmp_path / "low", Heard()).best_epoch == 1
 
 
+def test_of_equal_scores_the_lower_loss_counts(tmp_path):
+    learner, losses = Learner(), [9, 9, 9, 0.1, 9, 9]
+    score = learner.validate
+    learner.validate = lambda: score() | {"val/loss": losses[learner.epoch]}
+    assert train(learner, rules(), tmp_path, Heard()).best_epoch == 4
+
+
 def test_without_val_the_last_epoch_counts(tmp_path):
     fitted = train(Learner(scores=None), rules(), tmp_path, Heard())
     assert (fitted.best_epoch, fitted.chosen_on) == (6, None)

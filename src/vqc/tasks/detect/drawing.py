@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vqc.inspection.sheet import PALETTE
 from vqc.tasks.contract import Picture
 from vqc.tasks.detect.answers import Detections
+from vqc.tasks.drawing import colour_of as colour_of
+from vqc.tasks.drawing import text_tile
 from vqc.types import ByteArray
-
-if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont
 
 _LINE, _TEXT = 0.0025, 0.022  # of the mean of width and height
 _LEAST_LINE_PX, _LEAST_TEXT_PX = 2, 12
@@ -50,7 +44,7 @@ def draw(picture: Picture, prediction: Detections, classes: Sequence[str] = ()) 
     for (_, name, score, track), colour in zip(found, colours, strict=True):
         number = "" if track is None else f" #{track}"
         text = " ".join(f"{name}{number} {score:.2f}".split())  # line breaks cannot be drawn
-        tiles.append(_tile(text, colour, text_px))
+        tiles.append(text_tile(text, colour, text_px))
     places = _places(list(reversed(lines)), tiles, drawn.shape[:2])
     for (left, top), tile in reversed(list(zip(places, tiles, strict=True))):
         height, width = drawn.shape[:2]
@@ -58,12 +52,6 @@ def draw(picture: Picture, prediction: Detections, classes: Sequence[str] = ()) 
             : height - top, : width - left
         ]
     return drawn
-
-
-def colour_of(name: str, classes: Sequence[str]) -> str:
-    """The colour of a class, as `#rrggbb`."""
-    number = classes.index(name) if name in classes else zlib.crc32(name.encode())
-    return PALETTE[number % len(PALETTE)]
 
 
 def _outline(drawn: ByteArray, box: Sequence[float], line_px: int, colour: str) -> Edges:
@@ -106,29 +94,6 @@ def _span(left: int, top: int, tile: ByteArray) -> tuple[slice, slice]:
     """The part of the grid that a text covers."""
     rows = slice(top // _GRID_PX, (top + tile.shape[0] - 1) // _GRID_PX + 1)
     return rows, slice(left // _GRID_PX, (left + tile.shape[1] - 1) // _GRID_PX + 1)
-
-
-@lru_cache(maxsize=512)
-def _tile(text: str, colour: str, text_px: int) -> ByteArray:
-    """White letters on the colour of the class."""
-    from PIL import Image, ImageDraw
-
-    font, pad = _font(text_px), max(1, text_px // 6)
-    ascent, descent = font.getmetrics()
-    width = round(font.getlength(text)) + 2 * pad
-    tile = Image.new("RGB", (width, ascent + descent), colour)
-    ImageDraw.Draw(tile).text((pad, 0), text, fill="white", font=font)
-    return np.asarray(tile, np.uint8)
-
-
-@lru_cache(maxsize=8)
-def _font(text_px: int) -> FreeTypeFont:
-    """DejaVu, which matplotlib brings along: it has letters that Pillow's own font lacks."""
-    import matplotlib
-    from PIL import ImageFont
-
-    file = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
-    return ImageFont.truetype(file, text_px)
 
 
 def _rgb(colour: str) -> tuple[int, ...]:

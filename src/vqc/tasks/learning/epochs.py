@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vqc.errors import InputError, VqcError
-from vqc.tasks.learning import files
 from vqc.runs import ANEW, LAST
 from vqc.tasks.contract import Fitted, Headline, Monitor
+from vqc.tasks.learning import files
 
 if TYPE_CHECKING:
     from torch import nn, optim
@@ -128,20 +128,29 @@ def _is_over(state: _State, rules: Rules) -> bool:
 
 
 def _after(state: _State, learner: Learner, rules: Rules, metrics: Mapping[str, float]) -> _State:
-    """The state after one more epoch; equal scores keep the earlier one."""
+    """The state after one more epoch; of equal scores the lower loss counts, else the earlier."""
     epochs = state.epochs + 1
     on_val = {k.removeprefix("val/"): v for k, v in metrics.items() if k.startswith("val/")}
     score = on_val.get(rules.headline.metric)
     if score is not None and not math.isfinite(score):
         score = None
-    sign = 1 if rules.headline.higher_is_better else -1
-    is_better = score is None or state.score is None or sign * score > sign * state.score
-    if score is None and state.score is not None:
-        is_better = False  # undefined in this epoch
-    if not is_better:
+    if not _is_better(score, on_val, state, rules.headline):
         return _State(epochs, state.best_epoch, state.score, state.metrics, state.weights)
     weights = copy.deepcopy({k: v.cpu() for k, v in learner.network.state_dict().items()})
     return _State(epochs, epochs, score, on_val, weights)
+
+
+def _is_better(
+    score: float | None, on_val: Mapping[str, float], state: _State, headline: Headline
+) -> bool:
+    """Whether these weights count from now on. score: None where val says nothing."""
+    if state.score is None:
+        return True
+    if score is None:
+        return False
+    sign = 1 if headline.higher_is_better else -1
+    losses = on_val.get("loss", math.inf), state.metrics.get("loss", math.inf)
+    return (sign * score, -losses[0]) > (sign * state.score, -losses[1])
 
 
 def _save(state: _State, learner: Learner, rules: Rules, run_dir: Path) -> None:
