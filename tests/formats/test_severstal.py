@@ -42,6 +42,16 @@ def test_runs_go_both_ways(mask: np.ndarray) -> None:
         assert text == ""
 
 
+@given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=20)))
+def test_runs_are_those_of_pycocotools(mask: np.ndarray) -> None:
+    from pycocotools import mask as reference
+
+    height, width = mask.shape
+    theirs = reference.encode(np.asfortranarray(mask.astype(np.uint8)))
+    ours = severstal.code_of(severstal.runs_of(mask), width, height)
+    assert ours == {"size": theirs["size"], "counts": theirs["counts"].decode()}
+
+
 def test_runs_that_touch_are_one() -> None:
     assert severstal.code_of("1 3 4 2", 6, 4) == severstal.code_of("1 5", 6, 4)
 
@@ -92,6 +102,7 @@ BROKEN = {
         "expected sorted runs and no pixel twice, got 3 2 after pixel 3",
     ),
     "outside": ("a.jpg_1,24 2", "reaches pixel 25, but 6 x 4 = 24"),
+    "beyond all": (f"a.jpg_1,{10**30} 2", "but 6 x 4 = 24"),
     "no class": ("a.jpg,1 2", "ImageId_ClassId: expected such as a.jpg_1, got 'a.jpg'"),
     "no picture": ("c.jpg_1,1 2", "there is no picture 'c.jpg'"),
     "columns": ("a.jpg_1,1 2,3", "expected 2 columns (ImageId_ClassId,EncodedPixels), got 3"),

@@ -26,11 +26,15 @@ from vqc.formats.labels import (
 )
 from vqc.formats.source import IMAGE_SUFFIXES, Item, Listing, Reading, Thing, split_of
 from vqc.formats.table import Row, columns_of, read_table
-from vqc.types import Fault, Frame, Manifest
+from vqc.types import Fault, Frame, IntArray, Manifest
 
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in IMAGE_SUFFIXES)
 _IMAGE_CLASS = re.compile(rf"(?P<image>.+(?:{_SUFFIXES}))_(?P<name>.+)", re.IGNORECASE)
 _LOOKED_AT = 20
+_PLAIN = re.compile(r"[1-9][0-9]{0,14}(?: [1-9][0-9]{0,14})*")
+"""Runs as everybody writes them: whole numbers from 1."""
+_BEYOND = 10**15
+"""No picture has so many pixels."""
 
 _Rows = list[tuple[int, str, str]]
 """Line, class and runs of the rows of one picture."""
@@ -87,38 +91,54 @@ def runs_of(mask: NDArray[np.bool_]) -> str:
     >>> runs_of(np.array([[True, False], [True, True]]))
     '1 2 4 1'
     """
-    flat = np.zeros(mask.size + 2, np.int8)
-    flat[1:-1] = mask.T.ravel()
-    edges = np.flatnonzero(np.diff(flat))
-    starts, ends = edges[::2], edges[1::2]
-    return " ".join(map(str, np.stack([starts + 1, ends - starts], axis=1).ravel().tolist()))
+    height = len(mask)
+    shown = np.flatnonzero(mask.any(axis=0))
+    if not len(shown):
+        return ""
+    left, right = shown[0], shown[-1] + 1  # turning columns into rows is what costs
+    flat = np.zeros((right - left) * height + 2, bool)
+    flat[1:-1].reshape(right - left, height)[:] = mask[:, left:right].T
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + left * height
+    edges[1::2] -= edges[::2]
+    edges[::2] += 1
+    return " ".join(map(str, edges.tolist()))
 
 
 def code_of(text: str, width: int, height: int) -> dict[str, Any]:
     """COCO's code of runs, which count the same way; raises Wrong."""
-    numbers = [whole(word, "EncodedPixels", 1) for word in text.split()]
-    if len(numbers) % 2:
-        raise Wrong(f"EncodedPixels: expected pairs of first pixel and length, got {len(numbers)}")
-    runs: list[int] = []
-    end = 0
-    for first, length in zip(numbers[::2], numbers[1::2], strict=True):
-        gap = first - 1 - end
-        if gap < 0:
-            raise Wrong(
-                f"EncodedPixels: expected sorted runs and no pixel twice, got {first} {length} "
-                f"after pixel {end}"
-            )
-        if runs and gap == 0:  # where two runs touch, COCO has one
-            runs[-1] += length
-        else:
-            runs += [gap, length]
-        end = first - 1 + length
+    pairs = _pairs(text)
+    if not len(pairs):
+        return rle.from_runs((height, width), [width * height])
+    firsts, ends = pairs[:, 0] - 1, pairs.sum(1) - 1
+    gaps = firsts - np.append(0, ends[:-1])
+    if (wrong := np.flatnonzero(gaps < 0)).size:
+        first, length = pairs[wrong[0]]
+        raise Wrong(
+            f"EncodedPixels: expected sorted runs and no pixel twice, got {first} {length} "
+            f"after pixel {ends[wrong[0] - 1]}"
+        )
+    end = int(ends[-1])
     if end > width * height:
         raise Wrong(
             f"EncodedPixels: reaches pixel {end}, but {width} x {height} = {width * height}"
         )
+    apart = gaps[1:] > 0  # where two runs touch, COCO has one
+    bounds = np.stack([firsts[np.append(True, apart)], ends[np.append(apart, True)]], axis=1)
+    runs = np.diff(bounds.ravel(), prepend=0).tolist()
     rest = width * height - end
     return rle.from_runs((height, width), [*runs, rest] if rest else runs)
+
+
+def _pairs(text: str) -> IntArray:
+    """(N, 2): first pixel and length of every run, each from 1; raises Wrong."""
+    if _PLAIN.fullmatch(text):
+        numbers = np.fromstring(text, np.int64, sep=" ")  # ten times as fast as word by word
+    else:
+        words = [whole(word, "EncodedPixels", 1) for word in text.split()]
+        numbers = np.array([min(word, _BEYOND) for word in words], np.int64)
+    if len(numbers) % 2:
+        raise Wrong(f"EncodedPixels: expected pairs of first pixel and length, got {len(numbers)}")
+    return numbers.reshape(-1, 2)
 
 
 def _tables(listing: Listing) -> tuple[str, ...]:

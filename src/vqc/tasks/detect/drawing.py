@@ -8,8 +8,7 @@ import numpy as np
 
 from vqc.tasks.contract import Picture
 from vqc.tasks.detect.answers import Detections
-from vqc.tasks.drawing import colour_of as colour_of
-from vqc.tasks.drawing import text_tile
+from vqc.tasks.drawing import colour_of, text_tile
 from vqc.types import ByteArray
 
 _LINE, _TEXT = 0.0025, 0.022  # of the mean of width and height

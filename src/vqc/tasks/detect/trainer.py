@@ -20,8 +20,8 @@ from vqc.errors import InputError, VqcError
 from vqc.files import replace_file
 from vqc.tasks.contract import Monitor
 from vqc.tasks.detect.data import EqualEpochs, build, choosing, data_record
-from vqc.tasks.learning.norms import is_folded, unfold
 from vqc.tasks.detect.precision import mixed_precision, suit_processor
+from vqc.tasks.learning.norms import is_folded, unfold
 from vqc.types import Frame
 
 _MEASURED = 128
