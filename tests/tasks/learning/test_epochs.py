@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from vqc.errors import InputError, VqcError
-from vqc.tasks.learning.epochs import Rules, forget, train
 from vqc.runs import LAST
 from vqc.tasks.contract import Headline
+from vqc.tasks.learning.epochs import Rules, forget, train
 
 SCORES = [0.2, 0.6, 0.5, 0.6, 0.4, 0.3]
 
