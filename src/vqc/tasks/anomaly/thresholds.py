@@ -1,0 +1,175 @@
+"""From which distance on a frame has a defect, and how a distance becomes a score.
+
+In: distances of frames that did not train. Out: a threshold and a `Scale`. Pure functions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqc.errors import InputError
+from vqc.tasks.anomaly.measures import sweep
+from vqc.types import FloatArray
+
+QUANTILE = 0.99
+"""Of good frames, where no defect is known."""
+MEDIAN_SCORE, HALF = 0.1, 0.5
+_STEEPEST, _FLATTEST = 64.0, 1.0
+_LARGEST_MARGIN = 700.0
+LEAST_GOOD = 10
+"""Fewer good frames than this in val say too little by themselves."""
+RuleName = Literal["auto", "f1", "false-alarms", "quantile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """value: the false-alarm rate or the quantile; unused by the others."""
+
+    name: RuleName
+    value: float = QUANTILE
+
+    @property
+    def needs(self) -> tuple[bool, bool]:
+        """Whether val must show good frames, and defects."""
+        return self.name in ("f1", "false-alarms"), self.name == "f1"
+
+
+def read_rule(text: str) -> Rule:
+    """auto, f1, false-alarms:0.01 or quantile:0.99. Raises InputError for anything else."""
+    name, colon, number = text.partition(":")
+    if name in ("auto", "f1") and not colon:
+        return Rule("auto" if name == "auto" else "f1")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if name in ("false-alarms", "quantile") and 0 <= value <= 1:
+        return Rule("quantile" if name == "quantile" else "false-alarms", value)
+    raise InputError(
+        "threshold: expected auto, f1, false-alarms:0.01 or quantile:0.99 (shares from 0 to 1), "
+        f"got {text}"
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Distances of frames to choose a threshold by.
+
+    val, is_defect: (N,), of val frames. train: of training frames, each judged without itself.
+    """
+
+    val: FloatArray
+    is_defect: NDArray[np.bool_]
+    train: FloatArray
+
+    @property
+    def good(self) -> FloatArray:
+        """Of the good frames: those of val, with those of training where val has few."""
+        good = self.val[~self.is_defect]
+        return good if len(good) >= LEAST_GOOD else np.concatenate([good, self.train])
+
+    def of(self, in_val: NDArray[np.bool_], in_train: NDArray[np.bool_]) -> Held:
+        """Some of the frames."""
+        return Held(self.val[in_val], self.is_defect[in_val], self.train[in_train])
+
+
+def require(rule: Rule, good: int, defects: int) -> None:
+    """Raises InputError where val lacks what the rule needs. good, defects: frames of val."""
+    needs_good, needs_defects = rule.needs
+    missing = [
+        *(["good frames"] if needs_good and not good else []),
+        *(["frames with a defect"] if needs_defects and not defects else []),
+    ]
+    if missing:
+        raise InputError(
+            f"threshold: {rule.name} needs {' and '.join(missing)} in val, which has {good} good "
+            f"frames and {defects} with a defect; mix with --val-sessions or --val-fraction, or "
+            "use quantile:0.99"
+        )
+
+
+def choose(rule: Rule, held: Held) -> float:
+    """The distance from which on a frame has a defect.
+
+    auto is f1 where val shows both kinds, else the quantile. A group of frames that lacks what
+    f1 or false-alarms needs takes the quantile as well.
+    """
+    defects = int(held.is_defect.sum())
+    good = len(held.val) - defects
+    if rule.name in ("auto", "f1") and good and defects:
+        return _best_f1(held.val, held.is_defect)
+    if rule.name == "false-alarms" and good:
+        return _with_false_alarms(held.val[~held.is_defect], rule.value)
+    share = rule.value if rule.name == "quantile" else QUANTILE
+    return _above(float(np.quantile(held.good, share)))
+
+
+def _best_f1(distances: FloatArray, is_defect: NDArray[np.bool_]) -> float:
+    """Halfway between the last frame that counts at the best F1 and the next one."""
+    found = sweep(distances, is_defect)
+    best = int(found.f1.argmax())
+    at = float(found.thresholds[best])
+    if best + 1 == len(found.thresholds):
+        return at
+    return (at + float(found.thresholds[best + 1])) / 2
+
+
+def _with_false_alarms(good: FloatArray, rate: float) -> float:
+    """The lowest threshold that no more than this share of good frames reaches."""
+    allowed = math.floor(rate * len(good) + 1e-9)
+    falling = np.sort(good)[::-1]
+    if allowed >= len(good):
+        return float(falling[-1])
+    return _above(float(falling[allowed]))
+
+
+def _above(value: float) -> float:
+    return math.nextafter(value, math.inf)
+
+
+# Scores -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From a distance to a score: 1 / (1 + (threshold / distance) ** power).
+
+    It rises from 0 to 1, is 0.5 at the threshold and MEDIAN_SCORE at the median good frame,
+    wherever that lies clearly below. hot: of a heat map, the heat that good frames seldom
+    reach.
+    """
+
+    threshold: float
+    power: float
+    hot: float
+
+    def margin(self, distance: float) -> float:
+        """Above 0 past the threshold: the logit of the score, which never runs into its ends."""
+        if distance <= 0:
+            return -_LARGEST_MARGIN
+        found = self.power * (math.log(distance) - math.log(self.threshold))
+        return max(-_LARGEST_MARGIN, found)
+
+    def score(self, distance: float) -> float:
+        return 1 / (1 + math.exp(-self.margin(distance)))
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def scale_of(threshold: float, good: FloatArray, hottest: FloatArray) -> Scale:
+    """good: distances of good frames. hottest: the highest heat of each of them."""
+    threshold = max(threshold, 1e-12)
+    middle = float(np.median(good))
+    power = _STEEPEST
+    if middle > 0:
+        gap = math.log(threshold / middle)
+        wanted = math.log(1 / MEDIAN_SCORE - 1)
+        power = wanted / gap if gap > 0 else _FLATTEST
+    hot = max(float(np.quantile(hottest, QUANTILE)), 1e-12)
+    return Scale(threshold, min(max(power, _FLATTEST), _STEEPEST), hot)

@@ -1,0 +1,228 @@
+"""Both models learn from good frames, find planted blobs, and survive interruptions."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from surfaces import SMALL, blob_mask, dataset, frame, texture, usual
+
+from vqc.errors import InputError
+from vqc.runs import LAST, WEIGHTS, Run
+from vqc.tasks.anomaly import Anomaly
+from vqc.tasks.contract import Picture
+
+TASK = Anomaly()
+AE = {"model": "conv-ae", "epochs": 2, "batch": 4, "device": "cpu"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@dataclass
+class Listener:
+    """stop_in: the epoch in which training is broken off."""
+
+    stop_in: int = 0
+    epochs: dict = field(default_factory=dict)
+    resumed_after: list = field(default_factory=list)
+    seen: list = field(default_factory=list)
+
+    def progress(self, done, total):
+        self.seen.append((done, total))
+
+    def epoch(self, number, metrics):
+        assert number not in self.epochs
+        self.epochs[number] = dict(metrics)
+        if number == self.stop_in:
+            raise KeyboardInterrupt
+
+    def resumed(self, epochs_done):
+        self.resumed_after.append(epochs_done)
+
+
+def fit(made, folder, heard=None, **settings):
+    folder.mkdir(exist_ok=True, parents=True)
+    heard = heard or Listener()
+    return TASK.fit(made, TASK.configure({**SMALL, **settings}), folder, heard)
+
+
+def run_of(folder):
+    return Run(
+        folder=folder, run_id="0" * 12, task="anomaly", name="tiny", config={}, seed=0,
+        classes=("blob",), dataset_name="tiny", manifest_sha256="", metrics={}, epochs=2,
+        best_epoch=2, chosen_on=None, seconds=1.0, weights=folder / WEIGHTS,
+    )  # fmt: skip
+
+
+def answers(folder, pictures, **settings):
+    return [a for _, a in TASK.predict(run_of(folder), iter(pictures), settings)]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return usual(tmp_path_factory.mktemp("usual"))
+
+
+@pytest.fixture(scope="module")
+def patchcore(made, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("patchcore") / "run"
+    heard = Listener()
+    fitted = fit(made, folder, heard)
+    return folder, fitted, heard
+
+
+def test_patchcore_finds_every_planted_blob(made, patchcore):
+    folder, fitted, _ = patchcore
+    found = TASK.evaluate(run_of(folder), made, "test", "cpu")
+    assert found.metrics["AUROC"] == found.metrics["recall"] == found.metrics["F1"] == 1
+    assert found.metrics["pixel AUROC"] > 0.9 and found.metrics["PRO"] > 0.6
+    assert found.confusion.names == ("good", "defect")
+    assert found.confusion.counts.tolist() == [[4, 0], [0, 4]]
+    assert found.threshold == 0.5 and found.mistakes == () and found.per_class == {}
+    assert {curve.name for curve in found.curves} == {"ROC", "precision-recall", "scores"}
+    assert found.groups["condition"]["blob"] == {"frames": 4, "recall": 1}
+    assert found.drawn and fitted.metrics["AUROC"] == 1
+
+
+def test_heat_is_highest_on_the_blob(made, patchcore):
+    pixels = texture(77)
+    mask = blob_mask(77)
+    pixels[mask] = 250
+    (found,) = answers(patchcore[0], [Picture("it", pixels)])
+    at = np.unravel_index(found.heat.argmax(), found.heat.shape)
+    step = 64 / found.heat.shape[0]
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    assert rows[0] - step <= (at[0] + 0.5) * step <= rows[-1] + step
+    assert columns[0] - step <= (at[1] + 0.5) * step <= columns[-1] + step
+    assert found.is_anomaly and found.record()["class"] == "defect"
+
+
+def test_one_kind_alone_is_scored_without_an_auroc(made, patchcore):
+    good = [f for f in made.manifest.frames if f.condition == "good"]
+    alone = replace(made, manifest=replace(made.manifest, frames=tuple(good)))
+    found = TASK.evaluate(run_of(patchcore[0]), alone, "test", "cpu")
+    assert np.isnan(found.metrics["AUROC"]) and found.confusion.counts.sum() == 4
+    assert [curve.name for curve in found.curves] == ["scores"]
+    assert "PRO" not in found.metrics
+
+
+def test_a_bank_that_is_done_is_not_made_again(made, patchcore, tmp_path, monkeypatch):
+    from vqc.tasks.anomaly import stages
+
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        fit(made, folder, Listener(stop_in=2))
+    assert not (folder / WEIGHTS).exists() and (folder / LAST).exists()
+    monkeypatch.setattr(stages, "_first", None)  # whoever called it would fail
+    heard = Listener()
+    fitted = fit(made, folder, heard)
+    assert heard.resumed_after == [1] and list(heard.epochs) == [2]
+    assert heard.seen[0] == (9, 28), "eight training frames were seen before"
+    assert fitted == patchcore[1] and not (folder / LAST).exists()
+    whole, again = (answers(f, [Picture("a", texture(5))])[0] for f in (patchcore[0], folder))
+    assert whole.distance == again.distance and whole.scale == again.scale
+
+
+def test_what_happens_before_the_first_stage_is_done_costs_that_stage_only(made, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(made, tmp_path / "run", Listener(stop_in=1))
+    assert not any((tmp_path / "run").iterdir())
+
+
+def test_contamination_leaves_out_what_lies_farthest(tmp_path):
+    frames = [frame(tmp_path, n, "train", None, labelled=False) for n in range(9)]
+    spoilt = frame(tmp_path, 9, "train", "blob")
+    frames.append(replace(spoilt, condition=None, objects=None))
+    frames += [frame(tmp_path, 20 + n, "test") for n in range(3)]
+    frames += [frame(tmp_path, 30 + n, "test", "blob") for n in range(3)]
+    made, heard = dataset(tmp_path, frames), Listener()
+    fitted = fit(made, tmp_path / "run", heard, contamination=0.1)
+    assert fitted.epochs == 3 and [e["train/frames"] for e in heard.epochs.values()] == [10, 9, 9]
+    assert heard.seen[-1] == (heard.seen[0][1],) * 2
+    found = TASK.evaluate(run_of(tmp_path / "run"), made, "test", "cpu")
+    assert found.metrics["AUROC"] == 1
+
+
+def test_groups_have_a_bank_and_a_threshold_each(tmp_path):
+    frames = [frame(tmp_path, n, "train", level=60 if n < 6 else 190) for n in range(12)]
+    frames += [frame(tmp_path, 20 + n, "val", level=60 if n < 2 else 190) for n in range(4)]
+    made = dataset(tmp_path, frames)
+    for number, groups in enumerate(("auto", 2)):
+        heard = Listener()
+        fit(made, tmp_path / f"run{number}", heard, groups=groups)
+        assert heard.epochs[1]["train/groups"] == 2
+        dark, light = answers(
+            tmp_path / f"run{number}",
+            [Picture("d", texture(90, 60)), Picture("l", texture(91, 190))],
+        )
+        assert dark.group != light.group and dark.scale != light.scale
+        assert dark.record()["group"] == dark.group
+
+
+def test_conv_ae_goes_on_to_the_same_weights_and_draws_its_bottleneck(tmp_path):
+    frames = [frame(tmp_path, n, "train") for n in range(4)]
+    made = dataset(tmp_path, [*frames, frame(tmp_path, 9, "val")])
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    fitted = fit(made, whole, **AE)
+    with pytest.raises(KeyboardInterrupt):
+        fit(made, cut, Listener(stop_in=2), **AE)
+    heard = Listener()
+    assert fit(made, cut, heard, **AE) == fitted and heard.resumed_after == [1]
+    picture = Picture("it", texture(3))
+    one, other = (answers(f, [picture], bottleneck=True)[0] for f in (whole, cut))
+    assert one.distance == other.distance and one.heat.shape == (256, 256)
+    assert one.bottleneck.shape == (16, 32, 32)
+    plain = answers(whole, [picture])[0]
+    assert plain.bottleneck is None
+    drawn = [TASK.draw(picture, answer) for answer in (one, plain)]
+    assert drawn[0].shape == drawn[1].shape and not np.array_equal(*drawn)
+
+
+def test_patchcore_has_no_bottleneck(patchcore):
+    with pytest.raises(InputError, match="only conv-ae"):
+        answers(patchcore[0], [], bottleneck=True)
+
+
+def test_settings_that_val_cannot_serve_are_told_before_training(tmp_path):
+    made = dataset(tmp_path, [frame(tmp_path, n, "train") for n in range(3)])
+    with pytest.raises(InputError, match="f1 needs good frames and frames with a defect"):
+        fit(made, tmp_path / "run", threshold="f1")
+    fitted = fit(made, tmp_path / "run")
+    assert fitted.metrics == {} and fitted.chosen_on is None
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("pwned",))
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", pickle.dumps({"vqc": Evil()}, protocol=2)])
+def test_hostile_and_spoilt_weights_are_refused(tmp_path, capsys, content):
+    (tmp_path / WEIGHTS).write_bytes(content)
+    with pytest.raises(InputError, match=r"best\.pt"):
+        answers(tmp_path, [])
+    assert "pwned" not in capsys.readouterr().out
+
+
+def test_weights_with_foreign_layers_are_refused(patchcore, tmp_path):
+    from vqc.tasks.learning import files
+
+    about, tensors = files.load(patchcore[0] / WEIGHTS, "anomaly")
+    about["seer"]["plan"]["head"][0][2] = "torch.hub.load"
+    files.save(tmp_path / WEIGHTS, about, tensors)
+    with pytest.raises(InputError, match="layers that no detector"):
+        answers(tmp_path, [])
+    about, tensors = files.load(patchcore[0] / WEIGHTS, "anomaly")
+    files.save(tmp_path / WEIGHTS, {**about, "scales": []}, tensors)
+    with pytest.raises(InputError, match="do not fit"):
+        answers(tmp_path, [])
