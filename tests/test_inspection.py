@@ -8,7 +8,7 @@ from PIL import Image
 from vqc import inspection
 from vqc.errors import InputError, ManifestError, OutputError
 from vqc.formats import rle
-from vqc.inspection import charts, sheet
+from vqc.inspection import areas, charts, sheet
 from vqc.inspection.columns import columns_of
 from vqc.manifest import read_manifest, write_manifest
 from vqc.types import Annotation, Frame, Manifest
@@ -196,6 +196,31 @@ def test_charts_are_taller_where_there_are_boxes_or_conditions(tmp_path):
         out = charts.draw(columns_of(LOOKS[name], CLASSES), name, tmp_path / "charts.png")
         heights[name] = Image.open(out).height
     assert heights["classify"] < heights["good and bad"] < heights["one box"]
+
+
+def masked(class_name, area_px):
+    """An object whose mask has so many pixels, column by column."""
+    pixels = np.zeros(FRAME_PX * FRAME_PX, bool)
+    pixels[:area_px] = True
+    return boxed(class_name, mask=rle.encode(pixels.reshape(FRAME_PX, FRAME_PX).T))
+
+
+def test_masks_are_counted_and_measured_by_class(tmp_path):
+    shown = [frame(1, masked("qd", 10), masked("qd", 1000)), frame(2, masked("qd", 200), boxed())]
+    of = columns_of([*shown, frame(3, masked("qf", 1)), frame(4)], CLASSES)
+    assert areas.areas(of) == [
+        areas.AreaRow("qd", 2, 3, (10, 200, 1000), 0.02),
+        areas.AreaRow("qf", 1, 1, (1, 1, 1), 0.0001),
+    ]
+    bins = areas.edges(of)
+    assert bins[0] <= 1 and bins[-1] > 1000
+    assert np.allclose(np.diff(np.log10(bins)), 0.2)
+    tall, low = (
+        Image.open(charts.draw(each, "x", tmp_path / f"{k}.png")).height
+        for k, each in enumerate((of, columns_of([frame(1, boxed())], CLASSES)))
+    )
+    assert tall > low + 300, "masks have a row of their own"
+    assert areas.areas(columns_of([frame(1, boxed())], CLASSES)) == []
 
 
 def test_charts_have_the_same_bytes_every_time(tmp_path):

@@ -65,12 +65,14 @@ def inspect(
 
 def _tables(of: Columns) -> dict[str, Sequence[Any]]:
     from vqc import inspection
+    from vqc.inspection.areas import areas
 
     return {
         "rows": inspection.rows(of),
         "balance": inspection.balance(of),
         "conditions": inspection.condition_balance(of),
         "sizes": inspection.sizes(of),
+        "areas": areas(of),
     }
 
 
@@ -104,6 +106,12 @@ def _print_figures(of: Columns, title: str) -> None:
         for r in tables["sizes"]
     ]
     _print_head("middle side of CAD objects and of photographed ones", columns, cells)
+    cells = [
+        (r.class_name, r.frames, r.masks, " ".join(f"{v:,}" for v in r.area_px), r.share)
+        for r in tables["areas"]
+    ]
+    of_masks = ("class", "frames", "masks", "least, middle, largest px", "middle share")
+    _print_head("areas of masks", of_masks, cells)
     for row in tables["sizes"][:1]:
         typer.echo(f"{inspection.sentence(row)}\n")
     typer.echo(", ".join(f"{key}: {value:,}" for key, value in inspection.counts(of).items()))

@@ -21,6 +21,7 @@ from vqc.inspection import (
     sizes,
     write,
 )
+from vqc.inspection.areas import areas, edges
 from vqc.inspection.columns import CAD, REAL, SIMULATED, SOURCES, SPLITS, Columns
 from vqc.types import FloatArray
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which colour-blind readers tell apart as well.
 COLOURS = {CAD: "#0072b2", SIMULATED: "#009e73", REAL: "#d55e00"}
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 NAMES = {CAD: "CAD", SIMULATED: "simulated photos", REAL: "photos"}
 _LOOKS = {"train": (1.0, ""), "val": (0.6, "////"), "test": (0.3, "...."), None: (1.0, "")}
 """How strong a split's colour is, and what it is hatched with."""
@@ -55,6 +57,9 @@ def draw(of: Columns, title: str, out: Path) -> Path:
     if has_boxes:
         shown = min(MOST_BARS, len(set(of.class_number[of.has_box].tolist())))
         heights += [max(_ROW_IN, 0.9 + _BAR_IN * shown), _ROW_IN + 0.6]
+    masked = areas(of)
+    if masked:
+        heights.append(max(_ROW_IN, 0.9 + _BAR_IN * min(MOST_BARS, len(masked))))
     # A class may be called "$x_": its name is no formula.
     with matplotlib.rc_context({"text.parse_math": False, "font.size": 9}):
         figure = Figure((_WIDTH_IN, 0.5 + sum(heights)), dpi=110, layout="constrained")
@@ -63,8 +68,10 @@ def draw(of: Columns, title: str, out: Path) -> Path:
         for (name, found), row in zip(bars, rows, strict=False):
             _draw_balance(row, of, name, found)
         if has_boxes:
-            _draw_sizes(rows[-2], of)
-            _draw_centres(rows[-1], of)
+            _draw_sizes(rows[len(bars)], of)
+            _draw_centres(rows[len(bars) + 1], of)
+        if masked:
+            _draw_areas(rows[-1], of)
         return _save(figure, out)
 
 
@@ -225,6 +232,28 @@ def _draw_centres(figure: Any, of: Columns) -> None:
         format="{x:.2g}",
     )
     bar.minorticks_off()
+
+
+def _draw_areas(figure: Any, of: Columns) -> None:
+    """Masks of each class, and how many there are of which area; both axes logarithmic."""
+    found = sorted(areas(of), key=lambda row: -row.masks)[:MOST_BARS]
+    figure.suptitle("Masks: how many of each class, and how large they are", fontsize=10)
+    counts, sizes = figure.subplots(1, 2)
+    for k, row in enumerate(found):
+        colour = LINES[k % len(LINES)]
+        counts.barh(k, row.masks, height=0.75, color=colour)
+        counts.text(row.masks, k, f" {row.masks:,} in {row.frames:,} frames", va="center", size=8)
+    counts.set_yticks(range(len(found)), [_short(row.class_name) for row in found])
+    counts.set(ylim=(len(found) - 0.4, -0.6), xlim=(0, found[0].masks * 1.35), xlabel="masks")
+    counts.spines[["top", "right"]].set_visible(False)
+    bins = edges(of)
+    for k, row in enumerate(found[: len(LINES)]):
+        mine = of.area_px[(of.class_number == of.classes.index(row.class_name)) & of.has_mask]
+        label = f"{_short(row.class_name)}, median {row.area_px[1]:,} px"
+        sizes.stairs(np.histogram(mine, bins)[0], bins, color=LINES[k], linewidth=1.5, label=label)
+    sizes.set(xscale="log", yscale="symlog", ylim=0, xlabel="area, px", ylabel="masks")
+    sizes.spines[["top", "right"]].set_visible(False)
+    sizes.legend(fontsize=8)
 
 
 def _short(name: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vqc.formats import rle
 from vqc.types import FloatArray, Frame, IntArray
 
 BACKGROUND, UNLABELLED = "(background)", "(nobody labelled it)"
@@ -25,7 +26,7 @@ class Columns:
     -1 where there is none, `state` is BACKGROUND, UNLABELLED or "". `shows` (S, 2): frame and
     class, each pair once, from objects and from labels. Objects: `frame`, `class_number` and
     `visibility` (O,), NaN where unknown; `side`, `aspect` (O,) and `centre` (O, 2), NaN
-    where no pixel shows.
+    where no pixel shows; `area_px` and `area_share` (of the frame) (O,) of masks, NaN without.
     """
 
     classes: tuple[str, ...]
@@ -43,6 +44,13 @@ class Columns:
     side: FloatArray
     aspect: FloatArray
     centre: FloatArray
+    area_px: FloatArray
+    area_share: FloatArray
+
+    @property
+    def has_mask(self) -> NDArray[np.bool_]:
+        """(O,) objects whose pixels are known, and which have some."""
+        return self.area_px > 0
 
     @property
     def has_box(self) -> NDArray[np.bool_]:
@@ -72,6 +80,8 @@ def columns_of(frames: Sequence[Frame], classes: Sequence[str]) -> Columns:
     size = np.array([(f.width, f.height) for f in frames], np.float64).reshape(-1, 2)[owner]
     extent = box[:, 2:] - box[:, :2]
     seen = [note.visibility for _, note in notes]
+    areas = [np.nan if note.mask is None else rle.area(note.mask) for _, note in notes]
+    area = np.array(areas, np.float64)
     conditions = sorted({f.condition for f in frames if f.condition is not None})
     sessions = sorted({f.session for f in frames})
     place = {name: k for k, name in enumerate(sessions)}
@@ -93,6 +103,8 @@ def columns_of(frames: Sequence[Frame], classes: Sequence[str]) -> Columns:
         side=np.sqrt(np.prod(extent / size, axis=1)),
         aspect=extent[:, 0] / extent[:, 1],
         centre=(box[:, :2] + box[:, 2:]) / 2 / size,
+        area_px=area,
+        area_share=area / np.prod(size, axis=1),
     )
 
 
