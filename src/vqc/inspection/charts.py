@@ -251,7 +251,11 @@ def _draw_areas(figure: Any, of: Columns) -> None:
         mine = of.area_px[(of.class_number == of.classes.index(row.class_name)) & of.has_mask]
         label = f"{_short(row.class_name)}, median {row.area_px[1]:,} px"
         sizes.stairs(np.histogram(mine, bins)[0], bins, color=LINES[k], linewidth=1.5, label=label)
-    sizes.set(xscale="log", yscale="symlog", ylim=0, xlabel="area, px", ylabel="masks")
+    sizes.set(xscale="log", yscale="symlog", xlabel="area, px", ylabel="masks")
+    sizes.set_ylim(0, 8 * sizes.get_ylim()[1])  # room for the legend
+    for axis in (sizes.xaxis, sizes.yaxis):
+        axis.set_major_formatter("{x:,.0f}")  # its own would be a formula
+        axis.set_minor_formatter("")
     sizes.spines[["top", "right"]].set_visible(False)
     sizes.legend(fontsize=8)
 
