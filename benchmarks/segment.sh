@@ -14,8 +14,10 @@ mkdir -p "$folder"
 cd "$folder"
 
 # Two pictures of NEU_Seg are the same byte for byte: one is left out, and the command says so by its exit.
+# Two of its training pictures are test pictures saved again: they get no session, so they stay out as well.
 [ -f datasets/steel/manifest.jsonl ] ||
-    vqc intake "$data/neu_seg" --name steel --session 'regex:^(train|test)' --skip-bad --quiet ||
+    vqc intake "$data/neu_seg" --name steel --skip-bad --quiet \
+        --session 'regex:^(test|train(?!/images/(?:001174|003863)))' ||
     [ -f datasets/steel/manifest.jsonl ]
 [ -f datasets/cracks/manifest.jsonl ] ||
     vqc intake "$data/crackforest" --name cracks --session each --quiet
@@ -28,14 +30,13 @@ row() { # row KIND WHAT SETTINGS...: one row of the table, once for each seed
     for seed in $seeds; do
         vqc train "datasets/$kind-$seed" --task segment --name "$name-$seed" --seed "$seed" \
             --set "amp=$amp" ${DEVICE:+--device "$DEVICE"} "$@"
-        # Two of the 839 official test pictures look like training pictures: the score says so.
-        vqc eval "runs/segment/$name-$seed" --anyway ${DEVICE:+--device "$DEVICE"}
+        vqc eval "runs/segment/$name-$seed" ${DEVICE:+--device "$DEVICE"}
     done
 }
 for seed in $seeds; do
     # The official test split; a tenth of the training pictures chooses the epoch and the thresholds.
     vqc mix "${all[@]}" --from datasets/steel --test test --val-fraction 0.1 --seed "$seed" \
-        --allow-leaks --name "steel-$seed"
+        --name "steel-$seed"
     vqc mix "${all[@]}" --from datasets/cracks --test-fraction 0.3 --val-sessions 0.15 --seed "$seed" \
         --name "cracks-$seed"
 done
