@@ -27,6 +27,15 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
+LARGEST_SEED = 2**32 - 1
+"""That every generator of random numbers takes."""
+
+
+def about(text: str, **limits: float) -> dict[str, Any]:
+    """The metadata of a field that is a setting: its help, and `low` and `high` if bounded."""
+    return {"help": text, **limits}
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting as `vqc tasks NAME` shows it. kind: what it may be, in words."""

@@ -9,19 +9,14 @@ from typing import Any, Literal
 from vqc.errors import InputError
 from vqc.tasks.anomaly.thresholds import read_rule
 from vqc.tasks.contract import Headline
-from vqc.tasks.settings import parse
+from vqc.tasks.settings import LARGEST_SEED, about, parse
 
 TASK = "anomaly"
 HEADLINE = Headline("AUROC")
 PATCHCORE, CONV_AE = "patchcore", "conv-ae"
 STRIDES = (4, 8, 16, 32)
-_LARGEST_SEED = 2**32 - 1
 _OF_PATCHES = ("imgsz", "strides", "relative", "bank", "pool")
 _OF_EPOCHS = ("epochs", "batch", "rate")
-
-
-def _about(text: str, **limits: float) -> dict[str, Any]:
-    return {"help": text, **limits}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,46 +27,46 @@ class AnomalyConfig:
     """
 
     model: Literal["patchcore", "conv-ae"] = field(
-        default="patchcore", metadata=_about("nearest known patches, or the small autoencoder")
+        default="patchcore", metadata=about("nearest known patches, or the small autoencoder")
     )
     weights: str = field(
         default="yolov8n.pt",
-        metadata=_about("detector whose backbone sees, its name in weights/, or yolov8n.yaml"),
+        metadata=about("detector whose backbone sees, its name in weights/, or yolov8n.yaml"),
     )
     imgsz: int = field(
-        default=448, metadata=_about("patchcore: longer side of what the backbone sees, px", low=32)
+        default=448, metadata=about("patchcore: longer side of what the backbone sees, px", low=32)
     )
     strides: tuple[int, ...] = field(
         default=(4, 8, 16),
-        metadata=_about("patchcore: scales of the backbone, of 4, 8, 16 and 32", low=4, high=32),
+        metadata=about("patchcore: scales of the backbone, of 4, 8, 16 and 32", low=4, high=32),
     )
     relative: bool = field(
         default=True,
-        metadata=_about("patchcore: against the usual patches of the same frame, too"),
+        metadata=about("patchcore: against the usual patches of the same frame, too"),
     )
     bank: int = field(
-        default=2000, metadata=_about("patchcore: patches that are kept, of each group", low=1)
+        default=2000, metadata=about("patchcore: patches that are kept, of each group", low=1)
     )
     pool: int = field(
-        default=30000, metadata=_about("patchcore: patches that these are chosen from", low=1)
+        default=30000, metadata=about("patchcore: patches that these are chosen from", low=1)
     )
     epochs: int = field(
-        default=30, metadata=_about("conv-ae: how often the pictures are seen", low=1)
+        default=30, metadata=about("conv-ae: how often the pictures are seen", low=1)
     )
-    batch: int = field(default=16, metadata=_about("conv-ae: pictures a step", low=1))
-    rate: float = field(default=1e-3, metadata=_about("conv-ae: learning rate", low=0))
+    batch: int = field(default=16, metadata=about("conv-ae: pictures a step", low=1))
+    rate: float = field(default=1e-3, metadata=about("conv-ae: learning rate", low=0))
     contamination: float = field(
         default=0.0,
-        metadata=_about("share of training frames that may have a defect", low=0, high=0.5),
+        metadata=about("share of training frames that may have a defect", low=0, high=0.5),
     )
     groups: int | Literal["auto"] = field(
-        default=1, metadata=_about("of look-alike frames, each with its own model", low=1)
+        default=1, metadata=about("of look-alike frames, each with its own model", low=1)
     )
     threshold: str = field(
-        default="auto", metadata=_about("auto, f1, false-alarms:0.01 or quantile:0.99")
+        default="auto", metadata=about("auto, f1, false-alarms:0.01 or quantile:0.99")
     )
-    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
-    seed: int = field(default=0, metadata=_about("of everything random", low=0, high=_LARGEST_SEED))
+    device: str = field(default="", metadata=about("cpu, or a GPU such as 0; empty: GPU if any"))
+    seed: int = field(default=0, metadata=about("of everything random", low=0, high=LARGEST_SEED))
     weights_sha256: str | None = None
 
     @property
@@ -96,13 +91,14 @@ class PredictConfig:
     """How to predict."""
 
     bottleneck: bool = field(
-        default=False, metadata=_about("conv-ae: draw its 16 bottleneck maps, not the heat map")
+        default=False, metadata=about("conv-ae: draw its 16 bottleneck maps, not the heat map")
     )
-    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
+    device: str = field(default="", metadata=about("cpu, or a GPU such as 0; empty: GPU if any"))
 
 
 def configure(settings: Mapping[str, Any]) -> AnomalyConfig:
     """Settings by name to a config; InputError lists every one that is unknown or does not fit."""
+    from vqc.tasks.learning.device import device_faults
     from vqc.tasks.learning.weights import sha256_of
 
     faults: list[str] = []
@@ -115,6 +111,7 @@ def configure(settings: Mapping[str, Any]) -> AnomalyConfig:
         read_rule(config.threshold)
     except InputError as error:
         faults.append(str(error))
+    faults += device_faults(config.device)
     unfit = sorted(set(config.strides) - set(STRIDES))
     if unfit or not config.strides or len(set(config.strides)) < len(config.strides):
         got = ",".join(map(str, config.strides)) or "nothing"

@@ -8,27 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from vqc import lineage, ultra
+from vqc import ultra
 from vqc.dataset import Dataset
-from vqc.errors import InputError
 from vqc.pictures import read_picture
-from vqc.runs import ANEW, DATASET, WEIGHTS
+from vqc.runs import WEIGHTS
 from vqc.tasks.anomaly import held, trained
 from vqc.tasks.anomaly.autoencoder import AeLearner, Autoencoders, grey_of
-from vqc.tasks.anomaly.config import HEADLINE, TASK, AnomalyConfig
+from vqc.tasks.anomaly.config import HEADLINE, PATCHCORE, TASK, AnomalyConfig
 from vqc.tasks.anomaly.job import ONE_GROUP, Job, job_of
 from vqc.tasks.anomaly.stages import fit_banks
 from vqc.tasks.anomaly.thresholds import Scale
 from vqc.tasks.anomaly.trained import Detector, Trained
 from vqc.tasks.anomaly.truth import part_classes
 from vqc.tasks.contract import Fitted, Monitor
-from vqc.tasks.learning import epochs, files
-from vqc.tasks.learning.weights import SEEN, find_weights, is_architecture, seen_by
+from vqc.tasks.learning import epochs
+from vqc.tasks.learning.weights import inherit, seen_tensor
 from vqc.types import ByteArray
 
 
@@ -41,17 +39,18 @@ def fit(dataset: Dataset, config: AnomalyConfig, run_dir: Path, monitor: Monitor
     file = run_dir / WEIGHTS
     if file.is_file():
         epochs.forget(run_dir)  # killed between the two
-        return _read_fitted(file)
+        return epochs.fitted_in(file, TASK)
     ultra.prepare()
     job = job_of(dataset, config)
-    _inherit(config, run_dir)
-    if config.model == "patchcore" and job.seer is not None:
+    if config.has_backbone:
+        inherit(config.weights, run_dir)
+    if config.model == PATCHCORE and job.seer is not None:
         detector, scales, fitted = fit_banks(job, job.seer, run_dir, monitor)
     else:
         detector, scales, fitted = _fit_autoencoders(job, run_dir, monitor)
     parts = part_classes(dataset.manifest.frames)
     about = {"fitted": asdict(fitted), "threshold": config.threshold}
-    trained.save(file, Trained(detector, scales, parts), about, _seen(run_dir))
+    trained.save(file, Trained(detector, scales, parts), about, seen_tensor(run_dir))
     epochs.forget(run_dir)
     return fitted
 
@@ -86,26 +85,3 @@ def _fit_autoencoders(
     kept = network.kept.cpu().numpy()
     looked = job.look(detector, kept, lambda frames: None)
     return detector, job.scales(*looked, len(grouping.centres)), fitted
-
-
-def _inherit(config: AnomalyConfig, run_dir: Path) -> None:
-    """Note what the weights have seen that look at the pictures."""
-    if config.has_backbone and not is_architecture(config.weights):
-        packed = seen_by(find_weights(config.weights))
-        if packed is not None:
-            lineage.inherit(run_dir, packed)
-
-
-def _seen(run_dir: Path) -> dict[str, Any]:
-    if not (run_dir / DATASET).is_file():
-        return {}
-    packed = bytearray(lineage.seen(run_dir))
-    return {SEEN: torch.frombuffer(packed, dtype=torch.uint8)}
-
-
-def _read_fitted(file: Path) -> Fitted:
-    about, _ = files.load(file, TASK, ANEW)
-    try:
-        return Fitted(**about["fitted"])
-    except (KeyError, TypeError):
-        raise InputError(f"{file}: does not say how it was trained; {ANEW}") from None

@@ -9,14 +9,13 @@ from typing import Any, Literal
 from vqc.errors import InputError
 from vqc.tasks.contract import Headline
 from vqc.tasks.learning.augment import Augment, Flip
-from vqc.tasks.settings import parse
+from vqc.tasks.settings import LARGEST_SEED, about, parse
 
 HEADLINE = Headline("accuracy")
 BACKBONE, LEGO_CNN = "backbone", "lego-cnn"
 SCRATCH = "yolov8n.yaml"
 """The backbone that starts from nothing."""
 _STRIDE = 32
-_LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,6 @@ RECIPES: Mapping[str, Recipe] = {
 }  # fmt: skip
 
 
-def _about(text: str, **limits: float) -> dict[str, Any]:
-    return {"help": text, **limits}
-
-
 @dataclass(frozen=True, slots=True)
 class ClassifyConfig:
     """How a classifier is trained; None is what its model takes, see RECIPES.
@@ -55,60 +50,60 @@ class ClassifyConfig:
     """
 
     model: Literal["backbone", "lego-cnn"] = field(
-        default="backbone", metadata=_about("a detector's backbone, or the small network")
+        default="backbone", metadata=about("a detector's backbone, or the small network")
     )
     weights: str | None = field(
         default="yolov8n.pt",
-        metadata=_about("detector whose backbone starts it, its name in weights/; none: scratch"),
+        metadata=about("detector whose backbone starts it, its name in weights/; none: scratch"),
     )
     crop: bool = field(
-        default=False, metadata=_about("learn from crops of labelled boxes, not whole pictures")
+        default=False, metadata=about("learn from crops of labelled boxes, not whole pictures")
     )
     margin: float = field(
-        default=0.1, metadata=_about("around a crop, of the box's longer side", low=0, high=2)
+        default=0.1, metadata=about("around a crop, of the box's longer side", low=0, high=2)
     )
     least_px: int = field(
-        default=8, metadata=_about("boxes whose longer side is shorter are at fault", low=1)
+        default=8, metadata=about("boxes whose longer side is shorter are at fault", low=1)
     )
     imgsz: int | None = field(
-        default=None, metadata=_about("side of the network's picture, px; none: 128, or 32", low=32)
+        default=None, metadata=about("side of the network's picture, px; none: 128, or 32", low=32)
     )
     epochs: int | None = field(
-        default=None, metadata=_about("how often the pictures are seen; none: 6, or 3", low=1)
+        default=None, metadata=about("how often the pictures are seen; none: 6, or 3", low=1)
     )
     batch: int | None = field(
-        default=None, metadata=_about("pictures a step; none: 16, or 32", low=1)
+        default=None, metadata=about("pictures a step; none: 16, or 32", low=1)
     )
     rate: float | None = field(
-        default=None, metadata=_about("highest learning rate; none: 0.001", low=0)
+        default=None, metadata=about("highest learning rate; none: 0.001", low=0)
     )
     dropout: float | None = field(
-        default=None, metadata=_about("share of features; none: 0.2, or 0.25", low=0, high=0.9)
+        default=None, metadata=about("share of features; none: 0.2, or 0.25", low=0, high=0.9)
     )
     augment: float | None = field(
         default=None,
-        metadata=_about("how far pictures are varied, 0: not at all; none: 1, or 0", low=0, high=3),
+        metadata=about("how far pictures are varied, 0: not at all; none: 1, or 0", low=0, high=3),
     )
     turn_deg: float | None = field(
-        default=None, metadata=_about("largest turn either way; none: 15, or 0", low=0, high=180)
+        default=None, metadata=about("largest turn either way; none: 15, or 0", low=0, high=180)
     )
     flip: Flip = field(
-        default="none", metadata=_about("mirrorings that leave a part what it is")
+        default="none", metadata=about("mirrorings that leave a part what it is")
     )  # fmt: skip
     keep: float = field(
         default=0.99,
-        metadata=_about(
+        metadata=about(
             "share of right val answers that count, where val has no backgrounds", low=0.5, high=1
         ),
     )
     patience: int = field(
-        default=0, metadata=_about("epochs without a gain on val, then it ends; 0: never", low=0)
+        default=0, metadata=about("epochs without a gain on val, then it ends; 0: never", low=0)
     )
     epoch_images: int | None = field(
-        default=None, metadata=_about("pictures an epoch, all in turns; none: each once", low=1)
+        default=None, metadata=about("pictures an epoch, all in turns; none: each once", low=1)
     )
-    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
-    seed: int = field(default=0, metadata=_about("of everything random", low=0, high=_LARGEST_SEED))
+    device: str = field(default="", metadata=about("cpu, or a GPU such as 0; empty: GPU if any"))
+    seed: int = field(default=0, metadata=about("of everything random", low=0, high=LARGEST_SEED))
     weights_sha256: str | None = None
 
     @property
@@ -148,11 +143,11 @@ class PredictConfig:
 
     conf: float | None = field(
         default=None,
-        metadata=_about("least probability that counts; none: the run's", low=0, high=1),
+        metadata=about("least probability that counts; none: the run's", low=0, high=1),
     )
-    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
+    device: str = field(default="", metadata=about("cpu, or a GPU such as 0; empty: GPU if any"))
     batch: int | None = field(
-        default=None, metadata=_about("pictures at once; none: what suits the device", low=1)
+        default=None, metadata=about("pictures at once; none: what suits the device", low=1)
     )
 
 
@@ -170,7 +165,9 @@ def configure(settings: Mapping[str, Any]) -> ClassifyConfig:
 
 def _faults(config: ClassifyConfig, settings: Mapping[str, Any]) -> list[str]:
     """What does not fit together."""
-    faults = []
+    from vqc.tasks.learning.device import device_faults
+
+    faults = device_faults(config.device)
     if config.model == LEGO_CNN and config.weights is not None and "weights" in settings:
         faults.append(f"weights: {LEGO_CNN} starts from nothing, got {config.weights}")
     if config.model == BACKBONE and (config.recipe.imgsz % _STRIDE or config.recipe.imgsz < 64):

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vqc import lineage, ultra
+from vqc import ultra
 from vqc.dataset import Dataset
 from vqc.errors import InputError
-from vqc.runs import ANEW, DATASET, LAST, WEIGHTS
+from vqc.runs import LAST, WEIGHTS
 from vqc.tasks.classify import calibration
 from vqc.tasks.classify.config import BACKBONE, HEADLINE, ClassifyConfig
 from vqc.tasks.classify.samples import Cropping, Pixels, Sample, numbers, samples_of
@@ -18,7 +18,7 @@ from vqc.tasks.contract import Fitted, Monitor
 from vqc.tasks.learning import epochs, files, norms
 from vqc.tasks.learning.device import device_of
 from vqc.tasks.learning.reading import batches, epoch_order
-from vqc.tasks.learning.weights import SEEN, find_weights, is_architecture, seen_by
+from vqc.tasks.learning.weights import inherit, seen_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ def fit(dataset: Dataset, config: ClassifyConfig, run_dir: Path, monitor: Monito
     file = run_dir / WEIGHTS
     if file.is_file():
         epochs.forget(run_dir)  # killed between the two
-        return _read_fitted(file)
+        return epochs.fitted_in(file, TASK)
     ultra.prepare()
     import torch
 
@@ -52,7 +52,8 @@ def fit(dataset: Dataset, config: ClassifyConfig, run_dir: Path, monitor: Monito
     if not known["train"]:
         raise InputError(f"{dataset.folder}: no training frame shows any class")
     device = device_of(config.device)
-    _inherit(config, run_dir)
+    if config.model == BACKBONE:
+        inherit(config.start, run_dir)
     classes = dataset.manifest.classes
     torch.manual_seed(config.seed)
     network = build(config, len(classes)).to(device)
@@ -107,15 +108,6 @@ def _unfold(
     norms.unfold(layers, (to_batch(pictures, device) for pictures in read))
 
 
-def _inherit(config: ClassifyConfig, run_dir: Path) -> None:
-    """Note what the weights have seen that training starts from."""
-    if config.model != BACKBONE or is_architecture(config.start):
-        return
-    packed = seen_by(find_weights(config.start))
-    if packed is not None:
-        lineage.inherit(run_dir, packed)
-
-
 def _save(
     file: Path,
     network: nn.Module,
@@ -124,7 +116,6 @@ def _save(
     fitted: Fitted,
     chosen: Mapping[str, float],
 ) -> None:
-    import torch
 
     from vqc.tasks.classify.networks import described
 
@@ -134,15 +125,4 @@ def _save(
         "least_px": config.least_px, **chosen, "fitted": asdict(fitted), **described(network),
     }  # fmt: skip
     tensors = {"network": {k: v.cpu().contiguous() for k, v in network.state_dict().items()}}
-    if (file.parent / DATASET).is_file():
-        packed = bytearray(lineage.seen(file.parent))
-        tensors[SEEN] = torch.frombuffer(packed, dtype=torch.uint8)
-    files.save(file, about, tensors)
-
-
-def _read_fitted(file: Path) -> Fitted:
-    about, _ = files.load(file, TASK, ANEW)
-    try:
-        return Fitted(**about["fitted"])
-    except (KeyError, TypeError):
-        raise InputError(f"{file}: does not say how it was trained; {ANEW}") from None
+    files.save(file, about, tensors | seen_tensor(file.parent))

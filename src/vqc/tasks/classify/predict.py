@@ -10,6 +10,7 @@ from vqc.tasks.classify.answers import Answer
 from vqc.tasks.classify.config import PredictConfig
 from vqc.tasks.classify.trained import Trained, load
 from vqc.tasks.contract import Picture
+from vqc.tasks.learning.reading import neighbours
 from vqc.tasks.settings import parse
 
 GPU_BATCH = 8
@@ -34,19 +35,7 @@ def _answers(
 ) -> Iterator[tuple[Picture, Answer]]:
     threshold = trained.threshold if config.conf is None else config.conf
     stills = config.batch or (1 if trained.device.type == "cpu" else GPU_BATCH)
-    for batch in _batches(pictures, stills, config.batch or 1):
+    for batch in neighbours(pictures, stills, config.batch or 1):
         shares = trained.shares([picture.rgb for picture in batch])
         for picture, row in zip(batch, shares, strict=True):
             yield picture, Answer(picture.name, trained.classes, row, threshold)
-
-
-def _batches(pictures: Iterable[Picture], stills: int, frames: int) -> Iterator[list[Picture]]:
-    """stills, frames: how many at most. A frame of a video is not kept waiting for the next."""
-    batch: list[Picture] = []
-    for picture in pictures:
-        batch.append(picture)
-        if len(batch) >= (stills if picture.track is None else frames):
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from vqc.errors import InputError
+from vqc.tasks.settings import LARGEST_SEED, about, parse
 
 _WITHOUT_EFFECT = ("device", "workers", "cache", "plots", "save_period")
 """Settings that change speed or extra files, never what is learnt."""
@@ -40,12 +41,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Words that Ultralytics takes, and would only ask for once training has begun."""
 
-_LARGEST_SEED = 2**32 - 1
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+")
-
-
-def _about(text: str, **limits: float) -> dict[str, Any]:
-    return {"help": text, **limits}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +53,24 @@ class DetectConfig:
 
     weights: str = field(
         default="yolov8n.pt",
-        metadata=_about("file to start from, its name in weights/, or yolov8n.yaml from scratch"),
+        metadata=about("file to start from, its name in weights/, or yolov8n.yaml from scratch"),
     )
-    epochs: int = field(default=100, metadata=_about("how often the pictures are seen", low=1))
+    epochs: int = field(default=100, metadata=about("how often the pictures are seen", low=1))
     imgsz: int = field(
-        default=640, metadata=_about("longer side that pictures are reduced to, px", low=32)
+        default=640, metadata=about("longer side that pictures are reduced to, px", low=32)
     )
-    batch: int = field(default=16, metadata=_about("pictures a step", low=1))
-    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
+    batch: int = field(default=16, metadata=about("pictures a step", low=1))
+    device: str = field(default="", metadata=about("cpu, or a GPU such as 0; empty: GPU if any"))
     freeze: int | None = field(
-        default=None, metadata=_about("first layers that stay as they are", low=0)
+        default=None, metadata=about("first layers that stay as they are", low=0)
     )
-    seed: int = field(default=0, metadata=_about("of everything random", low=0, high=_LARGEST_SEED))
+    seed: int = field(default=0, metadata=about("of everything random", low=0, high=LARGEST_SEED))
     patience: int = field(
-        default=100, metadata=_about("epochs without a gain on val, then it ends; 0: never", low=0)
+        default=100, metadata=about("epochs without a gain on val, then it ends; 0: never", low=0)
     )
     epoch_images: int | None = field(
         default=None,
-        metadata=_about("pictures an epoch, all in turns; empty: each once", low=1),
+        metadata=about("pictures an epoch, all in turns; empty: each once", low=1),
     )
     others: Mapping[str, Any] = field(default_factory=dict)
     weights_sha256: str | None = None
@@ -101,24 +97,24 @@ _NOT_THEIRS = ("weights", "epoch_images", "others", "weights_sha256")
 class PredictConfig:
     """How to predict. imgsz, batch: None leaves them to the run and to the device."""
 
-    conf: float = field(default=0.25, metadata=_about("least score of an object", low=0, high=1))
+    conf: float = field(default=0.25, metadata=about("least score of an object", low=0, high=1))
     iou: float = field(
-        default=0.7, metadata=_about("overlap from which two boxes are one object", low=0, high=1)
+        default=0.7, metadata=about("overlap from which two boxes are one object", low=0, high=1)
     )
     imgsz: int | None = field(
-        default=None, metadata=_about("longer side for the network, px; none: the run's", low=32)
+        default=None, metadata=about("longer side for the network, px; none: the run's", low=32)
     )
-    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
+    device: str = field(default="", metadata=about("cpu, or a GPU such as 0; empty: GPU if any"))
     batch: int | None = field(
-        default=None, metadata=_about("pictures at once; none: what suits the device", low=1)
+        default=None, metadata=about("pictures at once; none: what suits the device", low=1)
     )
-    track: bool = field(default=False, metadata=_about("follow objects through a video"))
+    track: bool = field(default=False, metadata=about("follow objects through a video"))
 
 
 def configure(settings: Mapping[str, Any]) -> DetectConfig:
     """Settings by name to a config; InputError lists every one that is unknown or does not fit."""
+    from vqc.tasks.learning.device import device_faults
     from vqc.tasks.learning.weights import sha256_of
-    from vqc.tasks.settings import parse
 
     ours = {f.name for f in fields(DetectConfig)} - {"others", "weights_sha256"}
     faults: list[str] = []
@@ -128,7 +124,7 @@ def configure(settings: Mapping[str, Any]) -> DetectConfig:
         values = parse(DetectConfig, {k: v for k, v in settings.items() if k in ours})
     except InputError as error:
         faults.append(str(error))
-    faults += _device_faults(values.get("device", ""))
+    faults += device_faults(values.get("device", ""))
     rest = {key: value for key, value in settings.items() if key not in ours}
     if rest:
         others, unfit = _others(rest, ours)
@@ -142,17 +138,6 @@ def configure(settings: Mapping[str, Any]) -> DetectConfig:
         raise InputError("\n".join(faults))
     config = DetectConfig(**values, others=others)
     return DetectConfig(**values, others=others, weights_sha256=sha256_of(config.weights))
-
-
-def _device_faults(device: str) -> list[str]:
-    if "," in device:
-        return [
-            f"device: expected one, such as 0 or cpu, got {device}; vqc grid --devices spreads "
-            "trainings over several"
-        ]
-    if device not in ("", "cpu", "mps") and not (device.isascii() and device.isdigit()):
-        return [f"device: expected cpu or the number of a GPU, such as 0, got {device}"]
-    return []
 
 
 def _others(settings: Mapping[str, Any], ours: set[str]) -> tuple[dict[str, Any], list[str]]:

@@ -9,20 +9,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vqc import lineage, ultra
+from vqc import ultra
 from vqc.dataset import Dataset
 from vqc.errors import InputError, OutputError, VqcError
 from vqc.files import replace_file
-from vqc.runs import ANEW, DATASET, WEIGHTS, json_bytes, read_json
+from vqc.runs import ANEW, WEIGHTS, json_bytes, read_json
 from vqc.tasks.contract import Fitted, Monitor
 from vqc.tasks.detect.config import DetectConfig
 from vqc.tasks.learning.weights import (
-    SEEN,
     find_architecture,
     find_weights,
+    inherit,
     is_architecture,
     plan_of,
-    seen_by,
+    seen_tensor,
 )
 
 FOLDER = "ultralytics"
@@ -41,7 +41,7 @@ def fit(dataset: Dataset, config: DetectConfig, run_dir: Path, monitor: Monitor)
         return _read_fitted(run_dir / FITTED)
     ultra.prepare()
     ultra.require_device(config.device)
-    _inherit(config, run_dir)
+    inherit(config.weights, run_dir)
     last = _checkpoint(folder / "weights" / "last.pt")
     if last is not None:
         monitor.resumed(last["epoch"] + 1)
@@ -56,8 +56,7 @@ def fit(dataset: Dataset, config: DetectConfig, run_dir: Path, monitor: Monitor)
         raise VqcError(f"{folder}: training ended without saving anything")
     fitted = _fitted(dataset, last, best)
     try:
-        seen = lineage.seen(run_dir) if (run_dir / DATASET).is_file() else None
-        replace_file(run_dir / WEIGHTS, _stripped(best, config, seen))
+        replace_file(run_dir / WEIGHTS, _stripped(best, config, seen_tensor(run_dir)))
         replace_file(run_dir / FITTED, json_bytes(asdict(fitted)))
     except OSError as error:
         raise OutputError(f"{run_dir}: cannot be written: {error.strerror or error}") from None
@@ -80,14 +79,6 @@ def _start(config: DetectConfig) -> tuple[dict[str, Any], Any]:
     file = find_weights(config.weights)
     network = ultra.load_detector(file)
     return plan_of(network, str(file)), network
-
-
-def _inherit(config: DetectConfig, run_dir: Path) -> None:
-    """Note what the weights have seen that training starts from."""
-    if not is_architecture(config.weights):
-        packed = seen_by(find_weights(config.weights))
-        if packed is not None:
-            lineage.inherit(run_dir, packed)
 
 
 def _checkpoint(file: Path) -> Mapping[str, Any] | None:
@@ -145,7 +136,7 @@ def _fitted(dataset: Dataset, last: Mapping[str, Any], best: Mapping[str, Any]) 
     return Fitted(last["epoch"] + 1, best["epoch"] + 1, metrics, chosen_on)
 
 
-def _stripped(best: Mapping[str, Any], config: DetectConfig, seen: bytes | None) -> bytes:
+def _stripped(best: Mapping[str, Any], config: DetectConfig, seen: Mapping[str, Any]) -> bytes:
     """What is needed to predict, as Ultralytics saves it; half the precision, no places.
 
     seen: what trained these weights, to be known again wherever the file is copied to.
@@ -168,8 +159,7 @@ def _stripped(best: Mapping[str, Any], config: DetectConfig, seen: bytes | None)
         "train_metrics": dict(best["train_metrics"]),
         **{key: best.get(key) for key in ("version", "license", "docs")},
     }
-    if seen is not None:
-        kept[SEEN] = torch.frombuffer(bytearray(seen), dtype=torch.uint8)
+    kept |= seen
     buffer = io.BytesIO()
     torch.save(kept, buffer)
     return buffer.getvalue()

@@ -18,6 +18,7 @@ from vqc.runs import Run
 from vqc.tasks.contract import Picture
 from vqc.tasks.detect.answers import Detections
 from vqc.tasks.detect.config import PredictConfig
+from vqc.tasks.learning.reading import neighbours
 from vqc.tasks.settings import parse
 from vqc.types import ByteArray, FloatArray
 
@@ -53,28 +54,10 @@ def _answers(
     config: PredictConfig,
 ) -> Iterator[tuple[Picture, Detections]]:
     stills_at_once = config.batch or (1 if detector.is_cpu else GPU_BATCH)
-    for batch in _batches(pictures, stills_at_once, config.batch or 1):
+    for batch in neighbours(pictures, stills_at_once, config.batch or 1):
         for picture, found in zip(batch, detector.find([p.rgb for p in batch]), strict=True):
             ids = tracker.ids(picture, found) if tracker and picture.track is not None else None
             yield picture, _detections(picture, found, ids, detector.classes, config.conf)
-
-
-def _batches(pictures: Iterable[Picture], stills: int, frames: int) -> Iterator[list[Picture]]:
-    """Neighbours of one shape: in a mixed batch all would be padded to squares.
-
-    stills, frames: how many at most. A frame of a video is not kept waiting for the next.
-    """
-    batch: list[Picture] = []
-    for picture in pictures:
-        if batch and picture.rgb.shape != batch[0].rgb.shape:
-            yield batch
-            batch = []
-        batch.append(picture)
-        if len(batch) >= (stills if picture.track is None else frames):
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _detections(

@@ -93,6 +93,15 @@ def train(learner: Learner, rules: Rules, run_dir: Path, monitor: Monitor) -> Fi
     return Fitted(state.epochs, state.best_epoch, state.metrics, chosen_on)
 
 
+def fitted_in(file: Path, task: str) -> Fitted:
+    """What a finished training came to, as its best.pt says; InputError where it does not."""
+    about, _ = files.load(file, task, ANEW)
+    try:
+        return Fitted(**about["fitted"])
+    except (KeyError, TypeError):
+        raise InputError(f"{file}: does not say how it was trained; {ANEW}") from None
+
+
 def forget(run_dir: Path) -> None:
     """Remove what was kept to go on from; after best.pt is there."""
     (run_dir / LAST).unlink(missing_ok=True)

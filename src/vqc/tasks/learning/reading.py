@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 
+from vqc.tasks.contract import Picture
 from vqc.types import IntArray
 
 T = TypeVar("T")
@@ -53,3 +54,21 @@ def epoch_order(frames: int, count: int | None, seed: int, epoch: int) -> IntArr
     shuffles = [np.random.default_rng([seed, turn]).permutation(frames) for turn in turns]
     start = first - turns[0] * frames
     return np.concatenate(shuffles)[start : start + count]
+
+
+def neighbours(pictures: Iterable[Picture], stills: int, frames: int) -> Iterator[list[Picture]]:
+    """Neighbours of one shape: in a mixed batch all would be padded to squares.
+
+    stills, frames: how many at most. A frame of a video is not kept waiting for the next.
+    """
+    batch: list[Picture] = []
+    for picture in pictures:
+        if batch and picture.rgb.shape != batch[0].rgb.shape:
+            yield batch
+            batch = []
+        batch.append(picture)
+        if len(batch) >= (stills if picture.track is None else frames):
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -140,6 +140,27 @@ def seen_by(file: Path) -> bytes | None:
     return None
 
 
+def inherit(weights: str, run_dir: Path) -> None:
+    """Note in a run what the weights have seen that it starts from, or looks through."""
+    from vqc import lineage
+
+    if not is_architecture(weights):
+        packed = seen_by(find_weights(weights))
+        if packed is not None:
+            lineage.inherit(run_dir, packed)
+
+
+def seen_tensor(run_dir: Path) -> dict[str, Any]:
+    """What a run has seen, under SEEN, for its file of weights; empty where the core keeps none."""
+    import torch
+
+    from vqc import lineage
+
+    if not (run_dir / DATASET).is_file():
+        return {}
+    return {SEEN: torch.frombuffer(bytearray(lineage.seen(run_dir)), dtype=torch.uint8)}
+
+
 @cache
 def _plans() -> Mapping[str, dict[str, Any]]:
     """Every detector of Ultralytics' package, by the name of its file."""

@@ -7,17 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from vqc.errors import InputError
+from vqc.tasks.settings import LARGEST_SEED, about, parse
 
 BACKBONE, STEEL, CRACK = "backbone", "unet-steel", "unet-crack"
 Model = Literal["backbone", "unet-steel", "unet-crack"]
 Loss = Literal["bce", "dice", "focal", "bce-dice"]
 STEP_PX = 32
 """Sides of what a network sees are multiples of this: all models halve five times."""
-_LARGEST_SEED = 2**32 - 1
-
-
-def _about(text: str, **limits: float) -> dict[str, Any]:
-    return {"help": text, **limits}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,48 +25,48 @@ class SegmentConfig:
 
     model: Model = field(
         default="backbone",
-        metadata=_about("a detector's backbone with a light decoder, or an original U-Net"),
+        metadata=about("a detector's backbone with a light decoder, or an original U-Net"),
     )
     weights: str = field(
         default="yolov8n.pt",
-        metadata=_about("detector for backbone: a file, or yolov8n.yaml from scratch"),
+        metadata=about("detector for backbone: a file, or yolov8n.yaml from scratch"),
     )
-    epochs: int = field(default=40, metadata=_about("how often the pictures are seen", low=1))
+    epochs: int = field(default=40, metadata=about("how often the pictures are seen", low=1))
     imgsz: int | None = field(
         default=None,
-        metadata=_about("longer side that pictures are brought to, px; none: as they are", low=64),
+        metadata=about("longer side that pictures are brought to, px; none: as they are", low=64),
     )
     tile: int = field(
         default=512,
-        metadata=_about("longer pictures train in crops and are answered in tiles, px", low=64),
+        metadata=about("longer pictures train in crops and are answered in tiles, px", low=64),
     )
-    overlap: int = field(default=64, metadata=_about("of neighbouring tiles, px", low=0))
-    batch: int | None = field(default=None, metadata=_about("pictures a step", low=1))
-    rate: float | None = field(default=None, metadata=_about("learning rate", low=0))
-    loss: Loss | None = field(default=None, metadata=_about("what training makes small"))
+    overlap: int = field(default=64, metadata=about("of neighbouring tiles, px", low=0))
+    batch: int | None = field(default=None, metadata=about("pictures a step", low=1))
+    rate: float | None = field(default=None, metadata=about("learning rate", low=0))
+    loss: Loss | None = field(default=None, metadata=about("what training makes small"))
     positive_weight: float | None = field(
-        default=None, metadata=_about("of a class's pixels in BCE and focal loss", low=0)
+        default=None, metadata=about("of a class's pixels in BCE and focal loss", low=0)
     )
     negative_weight: float | None = field(
-        default=None, metadata=_about("of all other pixels in BCE and focal loss", low=0)
+        default=None, metadata=about("of all other pixels in BCE and focal loss", low=0)
     )
     augment: Literal["none", "flip", "full"] | None = field(
-        default=None, metadata=_about("how training pictures are varied")
+        default=None, metadata=about("how training pictures are varied")
     )
     tolerance: float = field(
-        default=2.0, metadata=_about("px within which F1-tolerant calls a pixel right", low=0)
+        default=2.0, metadata=about("px within which F1-tolerant calls a pixel right", low=0)
     )
     amp: Literal["off", "bf16"] = field(
-        default="off", metadata=_about("bf16: half precision, where the machine has it")
+        default="off", metadata=about("bf16: half precision, where the machine has it")
     )
-    seed: int = field(default=0, metadata=_about("of everything random", low=0, high=_LARGEST_SEED))
+    seed: int = field(default=0, metadata=about("of everything random", low=0, high=LARGEST_SEED))
     patience: int = field(
-        default=0, metadata=_about("epochs without a gain on val, then it ends; 0: never", low=0)
+        default=0, metadata=about("epochs without a gain on val, then it ends; 0: never", low=0)
     )
     epoch_images: int | None = field(
-        default=None, metadata=_about("pictures an epoch, all in turns; none: each once", low=1)
+        default=None, metadata=about("pictures an epoch, all in turns; none: each once", low=1)
     )
-    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
+    device: str = field(default="", metadata=about("cpu, or a GPU such as 0; empty: GPU if any"))
     weights_sha256: str | None = None
 
     def resolved(self) -> SegmentConfig:
@@ -110,32 +106,32 @@ class PredictConfig:
 
     conf: float | None = field(
         default=None,
-        metadata=_about("probability from which a pixel counts; none: as val chose", low=0, high=1),
+        metadata=about("probability from which a pixel counts; none: as val chose", low=0, high=1),
     )
     imgsz: int | None = field(
-        default=None, metadata=_about("longer side for the network, px; none: the run's", low=64)
+        default=None, metadata=about("longer side for the network, px; none: the run's", low=64)
     )
     tile: int | None = field(
-        default=None, metadata=_about("side of a tile, px; none: the run's", low=64)
+        default=None, metadata=about("side of a tile, px; none: the run's", low=64)
     )
     overlap: int | None = field(
-        default=None, metadata=_about("of neighbouring tiles, px; none: the run's", low=0)
+        default=None, metadata=about("of neighbouring tiles, px; none: the run's", low=0)
     )
-    batch: int = field(default=4, metadata=_about("tiles at once", low=1))
+    batch: int = field(default=4, metadata=about("tiles at once", low=1))
     foreground: str | None = field(
         default=None,
-        metadata=_about("Segment Anything's file, such as sam_b.pt: outside the structure is none"),
+        metadata=about("Segment Anything's file, such as sam_b.pt: outside the structure is none"),
     )
-    device: str = field(default="", metadata=_about("cpu, or a GPU such as 0; empty: GPU if any"))
+    device: str = field(default="", metadata=about("cpu, or a GPU such as 0; empty: GPU if any"))
 
 
 def configure(settings: Mapping[str, Any]) -> SegmentConfig:
     """Settings by name to a config; InputError lists every one that is unknown or does not fit."""
+    from vqc.tasks.learning.device import device_faults
     from vqc.tasks.learning.weights import sha256_of
-    from vqc.tasks.settings import parse
 
     config = SegmentConfig(**parse(SegmentConfig, settings))
-    faults = [*_tile_faults(config.tile, config.overlap), *_device_faults(config.device)]
+    faults = [*_tile_faults(config.tile, config.overlap), *device_faults(config.device)]
     if config.model != BACKBONE and "weights" in settings:
         faults.append(f"weights: {config.model} starts from nothing; leave it out")
     if faults:
@@ -160,9 +156,3 @@ def require_tiles(tile: int, overlap: int) -> None:
     """InputError where tiles of that size and overlap cannot be laid."""
     if faults := _tile_faults(tile, overlap):
         raise InputError("\n".join(faults))
-
-
-def _device_faults(device: str) -> list[str]:
-    if device in ("", "cpu", "mps") or (device.isascii() and device.isdigit()):
-        return []
-    return [f"device: expected cpu or the number of a GPU, such as 0, got {device}"]

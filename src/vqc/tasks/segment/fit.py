@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from vqc import lineage
 from vqc.dataset import Dataset
-from vqc.runs import DATASET, LAST, WEIGHTS
+from vqc.runs import LAST, WEIGHTS
 from vqc.tasks.contract import Fitted, Headline, Monitor
 from vqc.tasks.learning import epochs
 from vqc.tasks.learning.device import device_of
-from vqc.tasks.learning.weights import find_weights, is_architecture, seen_by
+from vqc.tasks.learning.weights import inherit
 from vqc.tasks.segment import networks, trained
 from vqc.tasks.segment.config import BACKBONE, SegmentConfig
 from vqc.tasks.segment.learner import Learner, tiling_of
@@ -30,9 +29,10 @@ def fit(dataset: Dataset, config: SegmentConfig, run_dir: Path, monitor: Monitor
 
     if (run_dir / WEIGHTS).is_file():
         epochs.forget(run_dir)  # cut off between the two
-        return trained.read(run_dir / WEIGHTS, "cpu").fitted
+        return epochs.fitted_in(run_dir / WEIGHTS, TASK)
     config, device = config.resolved(), device_of(config.device)
-    _inherit(config, run_dir)
+    if config.model == BACKBONE:
+        inherit(config.weights, run_dir)
     torch.manual_seed(config.seed)
     classes = dataset.manifest.classes
     network, plan = networks.build(config, len(classes))
@@ -45,16 +45,7 @@ def fit(dataset: Dataset, config: SegmentConfig, run_dir: Path, monitor: Monitor
     thresholds = middle(len(classes))
     if dataset.frames("val"):
         thresholds = choose(counts_of(answer_of(network), dataset, "val", tiling_of(config)))
-    seen = lineage.seen(run_dir) if (run_dir / DATASET).is_file() else None
     kept = Trained(network, classes, replace(config, device=""), thresholds, fitted)
-    trained.write(run_dir / WEIGHTS, kept, plan, seen)
+    trained.write(run_dir / WEIGHTS, kept, plan)
     epochs.forget(run_dir)
     return fitted
-
-
-def _inherit(config: SegmentConfig, run_dir: Path) -> None:
-    """Note what the weights have seen that the encoder starts from."""
-    if config.model == BACKBONE and not is_architecture(config.weights):
-        packed = seen_by(find_weights(config.weights))
-        if packed is not None:
-            lineage.inherit(run_dir, packed)

@@ -12,7 +12,7 @@ from vqc.runs import ANEW
 from vqc.tasks.contract import Fitted
 from vqc.tasks.learning import files
 from vqc.tasks.learning.device import device_of
-from vqc.tasks.learning.weights import SEEN
+from vqc.tasks.learning.weights import seen_tensor
 from vqc.tasks.segment import networks
 from vqc.tasks.segment.config import SegmentConfig
 from vqc.tasks.segment.thresholds import Thresholds
@@ -36,10 +36,8 @@ class Trained:
     fitted: Fitted
 
 
-def write(file: Path, trained: Trained, plan: Mapping[str, Any], seen: bytes | None) -> None:
-    """Keep it. plan: of the backbone, or empty. seen: what trained it, as lineage packs it."""
-    import torch
-
+def write(file: Path, trained: Trained, plan: Mapping[str, Any]) -> None:
+    """Keep it. plan: of the backbone, or empty."""
     about = {
         "task": TASK,
         "classes": list(trained.classes),
@@ -49,9 +47,7 @@ def write(file: Path, trained: Trained, plan: Mapping[str, Any], seen: bytes | N
         "fitted": asdict(trained.fitted),
     }
     tensors: dict[str, Any] = {"network": trained.network.state_dict()}
-    if seen is not None:
-        tensors[SEEN] = torch.frombuffer(bytearray(seen), dtype=torch.uint8)
-    files.save(file, about, tensors)
+    files.save(file, about, tensors | seen_tensor(file.parent))
 
 
 def read(file: Path, device: str = "") -> Trained:
