@@ -32,6 +32,7 @@ from vqc.cli.options import (
     TestFraction,
     Val,
     ValFraction,
+    ValSessions,
     Weights,
 )  # fmt: skip
 
@@ -76,6 +77,7 @@ def grid(
     val: Val = None,
     test: Test = None,
     val_fraction: ValFraction = 0.0,
+    val_sessions: ValSessions = 0.0,
     test_fraction: TestFraction = 0.0,
     per_class_val: PerClassVal = "40",
     per_class_test: PerClassTest = "40",
@@ -141,7 +143,13 @@ def grid(
         background=background,
         per_class_val=grids.number_or_all("--per-class-val", per_class_val),
         per_class_test=grids.number_or_all("--per-class-test", per_class_test),
-        splits=mixer.SplitRules(tuple(val or ()), tuple(test or ()), val_fraction, test_fraction),
+        splits=mixer.SplitRules(
+            tuple(val or ()),
+            tuple(test or ()),
+            val_fraction,
+            test_fraction,
+            val_sessions=val_sessions or None,
+        ),
         box=box,  # type: ignore[arg-type]
         min_visibility=min_visibility,
         allow_short=allow_short,

@@ -22,6 +22,7 @@ from vqc.cli.options import (
     TestFraction,
     Val,
     ValFraction,
+    ValSessions,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ def mix(
     val: Val = None,
     test: Test = None,
     val_fraction: ValFraction = 0.0,
-    val_sessions: Annotated[
-        float, typer.Option(help="Share of the training photos for val, by whole sessions.")
-    ] = 0.0,
+    val_sessions: ValSessions = 0.0,
     test_fraction: TestFraction = 0.0,
     per_class_val: PerClassVal = "40",
     per_class_test: PerClassTest = "40",

@@ -20,6 +20,9 @@ Test = Annotated[
 ValFraction = Annotated[
     float, typer.Option(help="Share of the training photos cut out for val, same shoots.")
 ]
+ValSessions = Annotated[
+    float, typer.Option(help="Share of the training photos for val, by whole sessions.")
+]
 TestFraction = Annotated[
     float, typer.Option(help="Share of the photos for test, by whole sessions.")
 ]

@@ -129,8 +129,8 @@ def _print(trained: Trained) -> None:
     if run.chosen_on is None:
         typer.echo(f"weights of the last epoch: {run.weights}")
     else:
-        typer.echo(f"weights of epoch {run.best_epoch}, the best on {run.chosen_on}: {run.weights}")
+        typer.echo(f"weights of epoch {run.best_epoch}, chosen on {run.chosen_on}: {run.weights}")
         found = ", ".join(f"{key} {value:.3f}" for key, value in run.metrics.items())
         mark = honesty.mark([f"{run.chosen_on} split"])
-        typer.echo(f"on {run.chosen_on}, which chose the epoch: {found} [{mark}]")
+        typer.echo(f"on {run.chosen_on}, which chose: {found} [{mark}]")
     show.then("vqc", "eval", run.folder)

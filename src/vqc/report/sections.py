@@ -102,7 +102,7 @@ def _name(stored: Stored) -> str:
 
 def _facts(report: RunReport) -> Markup:
     run, made_of = report.run, report.composition
-    why = f"the best on {run.chosen_on}" if run.chosen_on else "the last one counts"
+    why = f"chosen on {run.chosen_on}" if run.chosen_on else "the last one counts"
     facts: list[tuple[str, object]] = [("task", run.task), ("trained on", run.dataset_name)]
     if made_of is not None:
         facts.append(("training frames", made_of.said()))

@@ -146,7 +146,8 @@ class Monitor(Protocol):
 class Fitted:
     """What fitting gave: epochs trained, the one whose weights count (from 1), and its metrics.
 
-    chosen_on: the split that chose the epoch, or None where the last one counts.
+    chosen_on: the split that chose the epoch or a threshold, which the metrics are of; None where
+    nothing was chosen.
     """
 
     epochs: int

@@ -116,6 +116,15 @@ def test_one_kind_alone_is_scored_without_an_auroc(made, patchcore):
     assert "PRO" not in found.metrics
 
 
+def test_metrics_are_of_val_so_trainings_can_be_compared(made, patchcore):
+    assert patchcore[1].chosen_on == "val" and patchcore[1].metrics["AUROC"] == 1
+    good = [f for f in made.manifest.frames if f.split != "val" or f.condition == "good"]
+    alone = replace(made, manifest=replace(made.manifest, frames=tuple(good)))
+    folder = patchcore[0].parent / "good-val"
+    fitted = fit(alone, folder)
+    assert "AUROC" not in fitted.metrics and (fitted.chosen_on is None) == (not fitted.metrics)
+
+
 def test_a_bank_that_is_done_is_not_made_again(made, patchcore, tmp_path, monkeypatch):
     from vqc.tasks.anomaly import stages
 

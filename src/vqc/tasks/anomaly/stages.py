@@ -66,7 +66,7 @@ def fit_banks(
     monitor.epoch(
         len(sizes), {**_about_banks(state), **{f"val/{k}": v for k, v in metrics.items()}}
     )
-    return detector, scales, Fitted(len(sizes), len(sizes), metrics, None)
+    return detector, scales, Fitted(len(sizes), len(sizes), metrics, "val" if metrics else None)
 
 
 def _first(job: Job, seer: Seer, told: Callable[[int], None]) -> _State:
