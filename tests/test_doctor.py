@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from vqc import doctor
+from vqc.cli import app
 from vqc.doctor import Finding
+from vqc.render import devices
+from vqc.render.devices import EglDevice, Trial
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +81,12 @@ def test_a_processor_that_trains_faster_in_bfloat16_is_told():
 
 
 def test_egl_devices_keep_their_order():
-    answer = {"devices": ["CUDA 1", "CUDA 0", "software"]}
+    listed = (
+        EglDevice(0, 1, "/dev/dri/card2"),
+        EglDevice(1, 0, "?"),
+        EglDevice(2, None, "software"),
+    )
+    answer = {"devices": [dataclasses.asdict(device) for device in listed]}
     assert doctor.on_egl(answer).value == "0: CUDA 1; 1: CUDA 0; 2: software"
     assert doctor.on_egl({"error": "no libEGL.so.1"}).remedy
 
@@ -107,6 +118,15 @@ def test_a_child_that_fails_costs_one_line(tmp_path, monkeypatch, body, seconds,
     assert "\n" not in answer["error"]
 
 
+def test_a_child_gets_what_is_added_to_its_environment(tmp_path, monkeypatch):
+    (tmp_path / "env_probe.py").write_text(
+        "import os\ndef probe():\n    return {'index': os.environ['VTK_EGL_DEVICE_INDEX']}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    more = {"VTK_EGL_DEVICE_INDEX": "7"}
+    assert doctor.ask_child("env_probe:probe", more=more) == {"index": "7"}
+
+
 def test_no_egl_vendor_is_reported_and_nothing_crashes_here(monkeypatch):
     monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", os.devnull)
     monkeypatch.setenv("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
@@ -121,3 +141,55 @@ def test_setup_installs_the_libraries_that_doctor_knows():
     assert listed is not None
     pairs = dict(pair.split(":") for pair in listed.group(1).split())
     assert pairs == doctor.SYSTEM_LIBRARIES
+
+
+# What each device draws -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def found():
+    """EGL's devices here, real ones."""
+    listed = devices.find_devices()
+    if not listed:
+        pytest.skip("EGL lists no device here, so none can be tried")
+    return listed
+
+
+def test_every_device_of_this_machine_is_tried_and_drawn_with(vqc, found):
+    trials = json.loads(vqc("doctor", "--gpu", "--json", check=0).stdout)
+    assert [(t["index"], t["cuda"], t["name"]) for t in trials] == [
+        (d.index, d.cuda, d.name) for d in found
+    ]
+    drawn = [t for t in trials if t["fault"] is None]
+    assert drawn and all(t["renderer"] and t["ms_per_frame"] > 0 for t in drawn)
+
+
+def test_a_device_that_does_not_open_is_not_drawn_by_another(found):
+    """VTK would go on to one that opens, if it were only told a default."""
+    (trial,) = doctor.try_devices([EglDevice(len(found), None, "gone")])
+    assert trial.fault and trial.renderer is None
+
+
+def test_a_device_that_hangs_costs_one_line():
+    (trial,) = doctor.try_devices([EglDevice(0, 0, "?")], seconds=0.01)
+    assert trial == Trial(0, 0, "?", None, None, "no answer within 0.01 s")
+
+
+GPU = Trial(0, 0, "/dev/dri/card1", "NVIDIA H100/PCIe", 2.5, None)
+DEAD = Trial(1, 1, "?", None, None, "crashed (signal 11)")
+CPU = Trial(2, None, "software", "llvmpipe (LLVM 15)", 61.25, None)
+
+
+@pytest.mark.parametrize(
+    ("trials", "code"), [([GPU, CPU], 0), ([GPU, DEAD, CPU], 1), ([CPU], 0), ([], 1)]
+)
+def test_the_table_has_a_line_for_each_device(monkeypatch, trials, code):
+    monkeypatch.setattr(devices, "find_devices", lambda: ())
+    monkeypatch.setattr(doctor, "try_devices", lambda _: trials)
+    done = CliRunner().invoke(app, ["doctor", "--gpu"])
+    assert done.exit_code == code, done.output
+    for trial in trials:
+        (line,) = (x for x in done.output.splitlines() if re.match(rf"\s*{trial.index} ", x))
+        assert trial.name in line and (trial.fault or "ok") in line
+        assert trial.renderer is None or trial.renderer in line
+    assert trials or "no device" in done.output

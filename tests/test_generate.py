@@ -1,7 +1,6 @@
 """The render command as a whole: its files, its determinism, and what interrupts it."""
 
 import contextlib
-import hashlib
 import json
 import os
 import random
@@ -16,23 +15,14 @@ import cv2
 import jobs
 import numpy as np
 import pytest
+from rendered import SMALL, asked, digest
 
-from vqc import generate
+from vqc import generate, making
 from vqc.asked import Request, resolve
 from vqc.errors import IncompleteError, LabelError
+from vqc.making import Workers
 from vqc.manifest import read_manifest
 from vqc.verify import verify
-
-SMALL = ("--size", "160x120", "--quiet")
-
-
-def digest(folder: Path) -> dict[str, str]:
-    """Hash of every file of a set, by name."""
-    return {
-        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in sorted(folder.rglob("*"))
-        if p.is_file()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +33,6 @@ def reference(steps, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reference")
     run_vqc("render", *asked(steps), "--jobs", 1, cwd=folder, check=0)
     return digest(folder / "renders" / "set")
-
-
-def asked(steps, *more):
-    return ("--step", steps / "ball.step", "--step", steps / "block.step", "--name", "set",
-            "--views", 40, *SMALL, *more)  # fmt: skip
 
 
 def test_a_set_is_what_the_contract_says(vqc, steps, tmp_path):
@@ -217,19 +202,19 @@ def small_plan(steps, root):
 def test_a_view_that_kills_its_worker_is_set_aside_and_tried_again(steps, tmp_path, monkeypatch):
     plan = small_plan(steps, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(generate, "FrameMaker", jobs.KillerView)
+        patch.setattr(making, "FrameMaker", jobs.KillerView)
         with pytest.raises(IncompleteError, match=r"1 of 8 frames.*\n.*ball_000003.jpg .*SIGKILL"):
-            generate.render_set(plan, workers=2)
+            generate.render_set(plan, Workers(2))
     assert len(list((tmp_path / "set").rglob("*.jpg"))) == 7
     assert not (tmp_path / "set" / "manifest.jsonl").exists()
-    again = generate.render_set(plan, workers=2)
+    again = generate.render_set(plan, Workers(2))
     assert (again.made, again.found) == (1, 7) and verify(tmp_path / "set") == []
 
 
 def test_a_wrong_label_stops_the_job_with_the_frame_and_its_numbers(steps, tmp_path, monkeypatch):
-    monkeypatch.setattr(generate, "FrameMaker", jobs.WrongBox)
+    monkeypatch.setattr(making, "FrameMaker", jobs.WrongBox)
     with pytest.raises(LabelError, match=r"ball_000002.jpg \(azimuth .*projected geometry \("):
-        generate.render_set(small_plan(steps, tmp_path), workers=1)
+        generate.render_set(small_plan(steps, tmp_path), Workers(1))
     assert not (tmp_path / "set" / "manifest.jsonl").exists()
 
 

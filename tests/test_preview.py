@@ -10,6 +10,7 @@ from vqc.frames import open_studio
 from vqc.look.distributions import Choice, Constant, LogUniform, Normal, Uniform
 from vqc.look.reading import read_look
 from vqc.look.schema import CameraLook, Look, MaterialLook, SceneLook, SensorLook
+from vqc.making import Workers
 from vqc.preview.factors import factors, holding
 from vqc.preview.sheets import Held, draw_factors, draw_frames, take
 
@@ -102,7 +103,7 @@ def test_other_draws_of_the_frame_stay(studio):
 
 
 def test_the_frames_are_those_of_the_set(plan, studio):
-    summary = generate.render_set(plan, 1)
+    summary = generate.render_set(plan, Workers(1))
     look = plan.recipe.look.look
     by_index = {int(f.image[-10:-4]): f for f in summary.manifest.frames}
     for index in range(3):

@@ -14,14 +14,17 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vqc import __version__
 from vqc.environment import cpu_cores, find_gpus, installed_version, memory_gb
+
+if TYPE_CHECKING:
+    from vqc.render.devices import EglDevice, Trial
 
 SYSTEM_LIBRARIES = {
     "libGL.so.1": "libgl1",
@@ -37,7 +40,6 @@ PACKAGES = (
 COMPILED = ("OCP.gp", "vtkmodules.vtkRenderingOpenGL2", "cv2")
 INSTALL = "bash scripts/setup.sh, or: pip install -c constraints.txt ."
 PROBE_SECONDS = 120.0
-EGL_EXTENSIONS, EGL_DRM_DEVICE_FILE, EGL_CUDA_DEVICE = 0x3055, 0x3233, 0x323A
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,26 @@ def healthy(findings: Iterable[Finding]) -> bool:
     return all(finding.ok is not False for finding in findings)
 
 
+# What each device draws
+
+
+def try_devices(devices: Iterable[EglDevice], seconds: float = PROBE_SECONDS) -> list[Trial]:
+    """Let each device draw, one after the other, each in a child process with a time limit."""
+    from vqc.render.devices import judge
+
+    trials = []
+    for device in devices:
+        # Told only the default, VTK goes on to the next device where that one does not open:
+        # a dead GPU would pass, drawn by another. VTK_EGL_DEVICE_INDEX leaves it no choice.
+        only = {
+            "VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow",
+            "VTK_DEFAULT_EGL_DEVICE_INDEX": str(device.index),
+            "VTK_EGL_DEVICE_INDEX": str(device.index),
+        }
+        trials.append(judge(device, ask_child("vqc.render.devices:trial", seconds, only)))
+    return trials
+
+
 # What was found, in words
 
 
@@ -131,12 +153,13 @@ def on_gl(answer: dict[str, Any], gpus: Sequence[str]) -> Finding:
         remedy = "libegl1 and libgl1-mesa-dri render without a display (OSMesa: libosmesa6)"
         return Finding("OpenGL", answer["error"], False, remedy)
     value = f"{answer['system']}: {answer['renderer']}, OpenGL {answer['version']}"
-    software = any(name in answer["renderer"] for name in ("llvmpipe", "softpipe", "swrast"))
-    if not (gpus and software):
+    from vqc.render.devices import DRIVER_GL, is_software  # it loads: it has just drawn
+
+    if not (gpus and is_software(answer["renderer"])):
         return Finding("OpenGL", value, True)
     remedy = (
-        "a GPU is here and OpenGL does not use it: install the driver's GL part (libnvidia-gl), in "
-        "containers set NVIDIA_DRIVER_CAPABILITIES=all; VTK_DEFAULT_EGL_DEVICE_INDEX picks a device"
+        f"a GPU is here and OpenGL does not use it: {DRIVER_GL}; VTK_DEFAULT_EGL_DEVICE_INDEX "
+        "picks a device, `vqc doctor --gpu` tries each"
     )
     return Finding("OpenGL", value + " (software)", None, remedy)
 
@@ -144,7 +167,10 @@ def on_gl(answer: dict[str, Any], gpus: Sequence[str]) -> Finding:
 def on_egl(answer: dict[str, Any]) -> Finding:
     if "error" in answer:
         return Finding("EGL devices", answer["error"], None, "apt-get install libegl1 (as root)")
-    named = [f"{index}: {kind}" for index, kind in enumerate(answer["devices"])]
+    named = [
+        f"{d['index']}: " + (d["name"] if d["cuda"] is None else f"CUDA {d['cuda']}")
+        for d in answer["devices"]
+    ]
     return Finding("EGL devices", "; ".join(named) or "none")
 
 
@@ -189,14 +215,18 @@ def missing_libraries(names: Iterable[str]) -> list[str]:
     return missing
 
 
-def ask_child(target: str, seconds: float = PROBE_SECONDS) -> dict[str, Any]:
+def ask_child(
+    target: str, seconds: float = PROBE_SECONDS, more: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Call "module:function" in a new Python and return its dictionary.
 
+    more: what to add to the environment.
     A crash, a hang or an exception comes back as {"error": one line}.
     """
     module, function = target.split(":")
     code = f"import json, {module} as m; print(); print(json.dumps(m.{function}()))"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    path = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    environment = {**os.environ, **path, **(more or {})}
     command = [sys.executable, "-c", code]
     try:
         done = subprocess.run(
@@ -229,41 +259,20 @@ def probe_gl() -> dict[str, str]:
     from vqc.render.canvas import Canvas
 
     canvas = Canvas(16, 16, (255, 255, 255))
-    lines = [line.partition(":") for line in canvas.capabilities.splitlines()]
-    said = {key.strip(): value.strip() for key, _, value in lines}
+    said = canvas.capabilities
     system = "EGL" if "EGL version string" in said else "OSMesa or X"
-    renderer, version = said["OpenGL renderer string"], said["OpenGL version string"]
-    return {"system": system, "renderer": renderer, "version": version}
+    return {
+        "system": system,
+        "renderer": canvas.renderer,
+        "version": said["OpenGL version string"],
+    }
 
 
 def probe_egl() -> dict[str, Any]:
-    """EGL's devices in its order: CUDA index, device file, "software", or "?" for each."""
-    egl = ctypes.CDLL("libEGL.so.1")
-    egl.eglGetProcAddress.restype = ctypes.c_void_p
-    handle, integer, word = ctypes.c_void_p, ctypes.c_int, ctypes.c_ssize_t
+    """EGL's devices in its order."""
+    from vqc.render.devices import egl_devices
 
-    def function(name: bytes, *kinds: Any) -> Any:  # result first
-        address = egl.eglGetProcAddress(name)
-        if not address:
-            raise OSError(f"libEGL.so.1 has no {name.decode()}")
-        return ctypes.CFUNCTYPE(*kinds)(address)
-
-    query = function(b"eglQueryDevicesEXT", integer, integer, handle, handle)
-    number = function(b"eglQueryDeviceAttribEXT", integer, handle, integer, handle)
-    text = function(b"eglQueryDeviceStringEXT", ctypes.c_char_p, handle, integer)
-    devices, count, index = (handle * 64)(), integer(), word()
-    if not query(64, devices, ctypes.byref(count)):
-        raise OSError("libEGL.so.1 lists no devices")
-    found = []
-    for device in devices[: count.value]:
-        can = (text(device, EGL_EXTENSIONS) or b"").split()
-        if b"EGL_NV_device_cuda" in can and number(device, EGL_CUDA_DEVICE, ctypes.byref(index)):
-            found.append(f"CUDA {index.value}")
-        elif b"EGL_EXT_device_drm" in can and (name := text(device, EGL_DRM_DEVICE_FILE)):
-            found.append(name.decode())
-        else:
-            found.append("software" if b"EGL_MESA_device_software" in can else "?")
-    return {"devices": found}
+    return {"devices": [asdict(device) for device in egl_devices()]}
 
 
 def probe_torch() -> dict[str, Any]:

@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
@@ -42,6 +42,7 @@ class Outcome:
 class _Worker:
     process: subprocess.Popen[bytes]
     pipe: Connection
+    place: int
     held: deque[int] = field(default_factory=deque)
     since: float = field(default_factory=time.monotonic)
     group: Any = None
@@ -90,12 +91,16 @@ def run(
     groups: Sequence[Any] | None = None,
     stall_s: float = STALL_S,
     queue: int = QUEUE,
+    environments: Sequence[Mapping[str, str]] = (),
+    stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Outcome, None, None]:
     """Outcomes as they come, one for each item.
 
     groups: one key an item; a worker goes on with items of one group while there are any,
     for work that has a price whenever the group changes. queue: items a worker holds; 1 for long
-    ones, which must not wait behind another one while a worker is idle.
+    ones, which must not wait behind another one while a worker is idle. environments: what is
+    added to the environment of each worker; in turn, where they are fewer. stop: asked again and
+    again; once it is true, workers finish what they hold and the iterator ends.
     Raises at once any VqcError that a worker raises; whatever else goes wrong there counts
     as a failed attempt at its item. Leaving the iterator ends the workers.
     """
@@ -103,11 +108,11 @@ def run(
     crew: list[_Worker] = []
     unborn = 0  # workers in a row that died before finishing anything
     try:
-        while waiting or any(w.held for w in crew):
-            while len(crew) < workers and waiting:
-                crew.append(_start(open_worker))
+        while (waiting and not stop()) or any(w.held for w in crew):
+            while len(crew) < workers and waiting and not stop():
+                crew.append(_start(open_worker, _free_place(crew), environments))
             for worker in crew:
-                while waiting and len(worker.held) < queue:
+                while waiting and not stop() and len(worker.held) < queue:
                     _hand(worker, waiting.take(worker, crew), items)
             ready = wait([w.pipe for w in crew], timeout=1.0)
             for worker in list(crew):
@@ -130,12 +135,23 @@ def run(
                         yield given_up
     finally:
         for worker in crew:
-            worker.process.terminate()
+            worker.process.kill()
         for worker in crew:
             _bury(worker, None)
 
 
-def _start(open_worker: Callable[[], Callable[[Any], Any]]) -> _Worker:
+def _free_place(crew: Sequence[_Worker]) -> int:
+    """The first number that no worker has."""
+    taken = {worker.place for worker in crew}
+    return next(number for number in range(len(crew) + 1) if number not in taken)
+
+
+def _start(
+    open_worker: Callable[[], Callable[[Any], Any]],
+    place: int,
+    environments: Sequence[Mapping[str, str]],
+) -> _Worker:
+    more = environments[place % len(environments)] if environments else {}
     ours, theirs = Pipe()
     with theirs:
         process = subprocess.Popen(
@@ -143,9 +159,9 @@ def _start(open_worker: Callable[[], Callable[[Any], Any]]) -> _Worker:
             [sys.executable, "-P", "-m", "vqc.engines", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **more},
         )
-    worker = _Worker(process, ours)
+    worker = _Worker(process, ours, place)
     with contextlib.suppress(OSError):
         ours.send(open_worker)
     return worker

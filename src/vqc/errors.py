@@ -10,6 +10,7 @@
     ├── HonestyError       a score that would not be honest was asked for
     ├── LabelError         a label does not agree with the geometry it was drawn from
     ├── IncompleteError    some frames were set aside; the rest is finished
+    ├── StoppedError       told to stop in time; what is finished is kept
     └── OutputError        the place to write to is missing, full or forbidden
 
 A message says what, where, what was expected, what was found, and what to do. The
@@ -69,6 +70,15 @@ class IncompleteError(VqcError):
     """Some frames could not be made and were set aside; everything else is finished."""
 
     exit_code = 1
+
+
+class StoppedError(VqcError):
+    """A scheduler told the command to stop; the same command goes on.
+
+    Its exit code is sysexits' EX_TEMPFAIL, which Slurm's RequeueExit may name.
+    """
+
+    exit_code = 75
 
 
 class OutputError(VqcError):

@@ -108,6 +108,14 @@ def read_source(recipe: RenderRecipe, source: Source, path: Path) -> Assembly:
     return assembly
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A frame whose files are there. line: of the manifest. renderer: OpenGL's name of it."""
+
+    line: str
+    renderer: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
     """A frame before its files are written. encoded: the bytes of the picture's file."""
@@ -129,8 +137,8 @@ class Maker(ABC):
         cv2.setNumThreads(1)
         self._plan = plan
 
-    def __call__(self, job: Job) -> str:
-        """Write the frame's files and return its line of the manifest."""
+    def __call__(self, job: Job) -> Made:
+        """Write the frame's files."""
         source, picture = self._plan.recipe.sources[job.source], self._plan.recipe.picture
         image = image_path(source, job.index, picture.format)
         shown = self._show(job, image)
@@ -151,7 +159,12 @@ class Maker(ABC):
         )
         text = yolo.label_text(shown.objects, self._plan.classes, picture.width, picture.height)
         self._write(yolo.label_path(image), text.encode())
-        return frame_to_json(frame)
+        return Made(frame_to_json(frame), self._renderer_name)
+
+    @property
+    @abstractmethod
+    def _renderer_name(self) -> str:
+        """OpenGL's name of what drew the last frame."""
 
     @abstractmethod
     def _show(self, job: Job, image: str) -> Shown:
@@ -201,6 +214,10 @@ class FrameMaker(Maker):
             raise LabelError(f"{image} ({_angles_text(view)}): {error}") from None
         return Shown(layers.rgb, _encode(layers.rgb, picture.format), objects, view, layers)
 
+    @property
+    def _renderer_name(self) -> str:
+        return self._renderer.name
+
     def _open(self, index: int) -> None:
         if self._source is not None:
             self._renderer.close()
@@ -229,6 +246,10 @@ class LookMaker(Maker):
         assert plan.recipe.look is not None
         self._look = plan.recipe.look.look
         self._studio = open_studio(plan)
+
+    @property
+    def _renderer_name(self) -> str:
+        return self._studio.renderer
 
     def _show(self, job: Job, image: str) -> Shown:
         shot = self._studio.draw(self._look, job.source, job.index)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,34 +14,36 @@ from vqc import engines, store
 from vqc.cad import read_each
 from vqc.errors import IncompleteError, InputError
 from vqc.frames import (
-    FrameMaker,
-    Job,
-    LookMaker,
-    Maker,
     Plan,
     cannot_write,
-    image_path,
     intrinsics_of,
     read_source,
     require_assets,
     scene_of,
 )
 from vqc.geometry import distance_for_fill
-from vqc.manifest import RECIPE, frame_from_json
-from vqc.recipe import RenderRecipe, grow, read_recipe, subject
+from vqc.making import Work, Workers, groups, jobs_of, maker_of, open_maker
+from vqc.manifest import RECIPE
+from vqc.recipe import RenderRecipe, grow, read_recipe
 from vqc.scene import require_fits
-from vqc.types import Frame, Manifest, Progress, Scene
+from vqc.shards import Shard, ranges
+from vqc.types import Manifest, Progress, Scene
+
+_SHOWN, _LONGEST = 20, 200
+"""Parts, and letters of each, in a message about frames that are missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a render job did.
 
-    made and found count frames: those of this run, and those that were there already.
+    manifest: None for a shard, which writes none. frames: that it is for. made and found count
+    them: those of this run, and those that were there already.
     """
 
     folder: Path
-    manifest: Manifest
+    manifest: Manifest | None
+    frames: int
     made: int
     found: int
     seconds: float
@@ -111,51 +112,106 @@ def prepare(
 
 def render_set(
     plan: Plan,
-    workers: int,
+    workers: Workers,
     fresh: bool = False,
     on_progress: Progress = lambda done, total: None,
+    shard: Shard | None = None,
+    mixed: bool = False,
 ) -> Summary:
-    """Make every frame that is missing, then the manifest.
+    """Make every frame that is missing, then the manifest; of a shard, its frames only.
 
+    mixed: whether frames of software and of a GPU may stand in one set.
     Raises LabelError at the first wrong label, OutputError where nothing more can be
-    written, IncompleteError at the end where frames had to be set aside.
+    written, InputError where the renderer is of another kind, StoppedError where a scheduler
+    wants an end, IncompleteError at the end where frames had to be set aside.
     """
     started = time.monotonic()
-    folder, recipe = plan.folder, plan.recipe
-    jobs = _jobs(recipe)
+    folder = plan.folder
+    jobs = jobs_of(plan.recipe)
+    mine = jobs if shard is None else shard.of(jobs)
     try:
         if fresh and folder.exists():
             store.clear(folder)
-        if (manifest := store.finished(plan, len(jobs))) is not None:
-            on_progress(len(jobs), len(jobs))
-            return Summary(folder, manifest, 0, len(jobs), time.monotonic() - started)
-        records = store.adopt(plan, {image for image, _ in jobs})
-        found = len(records)
-        missing = [job for image, job in jobs if image not in records]
-        on_progress(found, len(jobs))
-        if missing:
-            set_aside = _work(plan, workers, missing, records, on_progress, len(jobs))
-            if set_aside:
-                raise IncompleteError(_incomplete(folder, recipe, set_aside, len(jobs)))
-        manifest = store.finish(plan, records)
+        manifest, found = store.finished(plan, len(jobs)), len(mine)
+        if manifest is None:
+            records = store.adopt(plan, {image for image, _ in mine})
+            found = len(records)
+            missing = [job for image, job in mine if image not in records]
+            on_progress(found, len(mine))
+            if missing:
+                Work(plan, workers, shard, mixed).make(missing, records, on_progress)
+            if shard is None:
+                manifest = store.finish(plan, records)
+            store.tidy(folder)
+        else:
+            on_progress(len(mine), len(mine))
     except OSError as error:
         raise cannot_write(folder, error) from None
-    return Summary(folder, manifest, len(missing), found, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Summary(folder, manifest, len(mine), len(mine) - found, found, seconds)
 
 
-def estimate(plan: Plan, workers: int, fresh: bool = False) -> Estimate:
+def begin(plan: Plan, fresh: bool = False) -> tuple[int, int]:
+    """Lay out a set for shards that are rendered elsewhere: its folder, recipe and classes.
+
+    Returns how many frames are there and whole, and how many there will be.
+    """
+    images = [image for image, _ in jobs_of(plan.recipe)]
+    try:
+        if fresh and plan.folder.exists():
+            store.clear(plan.folder)
+        if store.finished(plan, len(images)) is not None:
+            return len(images), len(images)
+        return len(store.adopt(plan, set(images))), len(images)
+    except OSError as error:
+        raise cannot_write(plan.folder, error) from None
+
+
+def merge(
+    folder: Path, mixed: bool = False, on_progress: Progress = lambda done, total: None
+) -> Manifest:
+    """Join what shards made into one set: the manifest that one machine would have written.
+
+    mixed: see `render_set`. on_progress: frames looked at. Writes nothing where frames are
+    missing or spoilt: raises IncompleteError with all of them. InputError where there is no set.
+    """
+    plan = store.plan_of(folder)
+    images = [image for image, _ in jobs_of(plan.recipe)]
+    try:
+        if (manifest := store.finished(plan, len(images), on_progress)) is not None:
+            return manifest
+        records = store.whole_records(plan, set(images), on_progress)
+        missing = [image for image in images if image not in records]
+        if missing:
+            raise IncompleteError(_missing(folder, missing, len(images)))
+        if not mixed:
+            store.require_alike(folder, store.renderers(folder))
+        return store.finish(plan, records)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+def estimate(plan: Plan, workers: Workers, fresh: bool = False) -> Estimate:
     """Render a few frames of every source into a throw-away folder and extrapolate."""
-    jobs = _jobs(plan.recipe)
+    jobs = jobs_of(plan.recipe)
     there = {} if fresh else store.records_of(plan.folder)
     missing = [job for image, job in jobs if image not in there]
-    sample = missing[:: max(1, len(missing) // (4 * workers))][: 4 * workers]
+    count = workers.count
+    sample = missing[:: max(1, len(missing) // (4 * count))][: 4 * count]
     if not sample:
         return Estimate(len(jobs), 0, 0.0, 0.0)
     with tempfile.TemporaryDirectory(prefix="vqc-dry-run-") as scratch:
         trial = replace(plan, folder=Path(scratch))
         started = time.monotonic()
         first = None
-        for outcome in engines.run(partial(_maker(trial), trial), sample, workers, _groups(sample)):
+        outcomes = engines.run(
+            partial(open_maker, maker_of(trial), trial),
+            sample,
+            count,
+            groups(sample),
+            environments=workers.environments,
+        )
+        for outcome in outcomes:
             if outcome.failure:
                 raise IncompleteError(f"a trial frame failed: {outcome.failure}")
             first = first or time.monotonic()
@@ -165,58 +221,6 @@ def estimate(plan: Plan, workers: int, fresh: bool = False) -> Estimate:
     each = (ended - (first or ended)) / max(1, len(sample) - 1)
     share = len(missing) / len(sample)
     return Estimate(len(jobs), len(missing), opening + each * len(missing), size * share / 1e6)
-
-
-def _jobs(recipe: RenderRecipe) -> list[tuple[str, Job]]:
-    """Every frame of the set: its image path and how to make it, a source after another."""
-    if recipe.look is not None:
-        jobs = [Job(subject(recipe, index), index) for index in range(recipe.look.count)]
-    else:
-        jobs = [
-            Job(number, index, view)
-            for number in range(len(recipe.sources))
-            for index, view in enumerate(recipe.all_angles())
-        ]
-    suffix = recipe.picture.format
-    return [(image_path(recipe.sources[job.source], job.index, suffix), job) for job in jobs]
-
-
-def _maker(plan: Plan) -> type[Maker]:
-    return FrameMaker if plan.recipe.look is None else LookMaker
-
-
-def _groups(jobs: Sequence[Job]) -> list[int]:
-    """A worker stays with one part of a sweep; in a look all parts are there at once."""
-    return [0 if job.angles is None else job.source for job in jobs]
-
-
-def _work(
-    plan: Plan,
-    workers: int,
-    missing: Sequence[Job],
-    records: dict[str, Frame],
-    on_progress: Progress,
-    total: int,
-) -> list[tuple[Job, str]]:
-    """Run the engine over the missing frames; each line is journalled as it comes."""
-    set_aside = []
-    count = min(workers, len(missing))
-    outcomes = engines.run(partial(_maker(plan), plan), missing, count, _groups(missing))
-    journal_path = store.new_journal(plan.folder)
-    with (
-        journal_path.open("a", encoding="utf-8") as journal,
-        contextlib.closing(outcomes),
-    ):
-        for outcome in outcomes:
-            if outcome.failure is not None:
-                set_aside.append((missing[outcome.index], outcome.failure))
-                continue
-            journal.write(outcome.result + "\n")
-            journal.flush()
-            frame = frame_from_json(outcome.result, str(journal_path))
-            records[frame.image] = frame
-            on_progress(len(records), total)
-    return set_aside
 
 
 def _with_known_keys(
@@ -238,7 +242,8 @@ def _require_paths(folder: Path, recipe: RenderRecipe, paths: Mapping[str, Path]
     """Raise InputError where frames are missing of a source whose STEP file was not given."""
     gone = {number: s.file for number, s in enumerate(recipe.sources) if s.key not in paths}
     there = store.records_of(folder) if gone else {}
-    lacking = sorted({job.source for image, job in _jobs(recipe) if image not in there} & set(gone))
+    missing = {job.source for image, job in jobs_of(recipe) if image not in there}
+    lacking = sorted(missing & set(gone))
     if lacking:
         files = ", ".join(gone[number] for number in lacking)
         raise InputError(f"{folder} lacks frames of {files}; give --step for it, too")
@@ -258,20 +263,22 @@ def _with_depth_scales(recipe: RenderRecipe, scenes: Mapping[str, Scene]) -> Ren
     return replace(recipe, sources=tuple(sources))
 
 
-def _angles_text(job: Job) -> str:
-    return "(azimuth {:g}, elevation {:g}, tilt {:g})".format(*job.angles) if job.angles else ""
-
-
-def _incomplete(
-    folder: Path, recipe: RenderRecipe, set_aside: Iterable[tuple[Job, str]], total: int
-) -> str:
-    lines = [
-        f"  {image_path(recipe.sources[job.source], job.index, recipe.picture.format)} "
-        f"{_angles_text(job)}: {why}"
-        for job, why in set_aside
-    ]
-    return (
-        f"{folder}: {len(lines)} of {total} frames could not be made; the rest is finished:\n"
-        + "\n".join(lines)
-        + "\nThe same command tries them again; until then the set has no manifest."
+def _missing(folder: Path, images: Sequence[str], total: int) -> str:
+    """Frames that are not there, by source and number."""
+    numbers: dict[str, list[int]] = {}
+    for image in images:
+        numbers.setdefault(image.split("/")[1], []).append(int(Path(image).stem[-6:]))
+    lines = [f"  {key}: {_short(ranges(found))}" for key, found in numbers.items()]
+    more = [f"  ... and {len(lines) - _SHOWN:,} more parts"] if len(lines) > _SHOWN else []
+    return "\n".join(
+        [
+            f"{folder}: {len(images):,} of {total:,} frames are missing or spoilt:",
+            *lines[:_SHOWN],
+            *more,
+            "The command that renders the set makes them; vqc resume, where a scheduler has it",
+        ]
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST].rpartition(",")[0] + ", ..."

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from vqc import __version__
-from vqc.errors import ManifestError, VqcError
+from vqc import __version__, journal
+from vqc.errors import InputError, ManifestError, VqcError
 from vqc.files import replace_file
 from vqc.formats import yolo
 from vqc.frames import SCRATCH, Plan
-from vqc.manifest import CLASSES, FILE_NAME, RECIPE, frame_from_json, read_manifest, write_manifest
-from vqc.types import Frame, Manifest
+from vqc.manifest import CLASSES, FILE_NAME, RECIPE, read_manifest, write_manifest
+from vqc.recipe import read_recipe
+from vqc.render.devices import is_software
+from vqc.types import Frame, Manifest, Progress
+
+RENDERERS = "renderers"
+"""The field of a manifest's header that names what drew the frames."""
 
 
 def is_rendered_set(folder: Path) -> bool:
@@ -38,9 +41,14 @@ def known_classes(folder: Path) -> list[str]:
     return (_read_text(folder / CLASSES) or "").splitlines()
 
 
-def new_journal(folder: Path) -> Path:
-    """A journal file for one writer alone."""
-    return folder / SCRATCH / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
+def plan_of(folder: Path) -> Plan:
+    """A set as its folder tells; enough to look at it and to finish it, not to render.
+
+    Raises InputError where no rendered set is, RecipeError where its recipe does not read.
+    """
+    if not (folder.is_dir() and (folder / RECIPE).exists() and is_rendered_set(folder)):
+        raise InputError(f"{folder}: expected the folder of a rendered set, with its {RECIPE}")
+    return Plan(folder, read_recipe(folder / RECIPE), tuple(known_classes(folder)), {}, 1)
 
 
 def clear(folder: Path) -> None:
@@ -52,14 +60,19 @@ def clear(folder: Path) -> None:
             entry.unlink()
 
 
-def finished(plan: Plan, frames: int) -> Manifest | None:
-    """The manifest, where the set is complete and whole: then nothing need be written."""
+def finished(
+    plan: Plan, frames: int, on_progress: Progress = lambda done, total: None
+) -> Manifest | None:
+    """The manifest, where the set is complete and whole: then nothing need be written.
+
+    on_progress: frames looked at.
+    """
     try:
         manifest = read_manifest(plan.folder)
     except VqcError:
         return None
     same = manifest.recipe_sha256 == plan.recipe.sha256() and len(manifest.frames) == frames
-    return manifest if same and all(_are_whole(plan, manifest.frames)) else None
+    return manifest if same and all(_are_whole(plan, manifest.frames, on_progress)) else None
 
 
 def adopt(plan: Plan, wanted: set[str]) -> dict[str, Frame]:
@@ -71,16 +84,22 @@ def adopt(plan: Plan, wanted: set[str]) -> dict[str, Frame]:
     folder = plan.folder
     (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
     text = plan.recipe.to_yaml()
-    manifest = folder / FILE_NAME
-    if manifest.exists() and _read_text(folder / RECIPE) != text:
-        lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
-        replace_file(new_journal(folder), "".join(lines).encode())
-        manifest.unlink()
+    before = _read_text(folder / FILE_NAME)
+    if before is not None and _read_text(folder / RECIPE) != text:
+        journal.keep(folder / SCRATCH, before.splitlines()[1:], renderers(folder))
+        (folder / FILE_NAME).unlink(missing_ok=True)  # another command may have been first
     replace_file(folder / RECIPE, text.encode(), folder / SCRATCH)
     classes = yolo.names_text(plan.classes)
     replace_file(folder / CLASSES, classes.encode(), folder / SCRATCH)
-    records = {i: f for i, f in records_of(folder).items() if i in wanted}
-    whole = _are_whole(plan, list(records.values()))
+    return whole_records(plan, wanted)
+
+
+def whole_records(
+    plan: Plan, wanted: set[str], on_progress: Progress = lambda done, total: None
+) -> dict[str, Frame]:
+    """Of the frames that are wanted the records of those that are there and whole."""
+    records = {i: f for i, f in records_of(plan.folder).items() if i in wanted}
+    whole = _are_whole(plan, list(records.values()), on_progress)
     return {i: f for (i, f), ok in zip(records.items(), whole, strict=True) if ok}
 
 
@@ -90,18 +109,32 @@ def records_of(folder: Path) -> dict[str, Frame]:
     if (folder / FILE_NAME).exists():
         with contextlib.suppress(ManifestError):
             frames = {f.image: f for f in read_manifest(folder).frames}
-    for path in sorted((folder / SCRATCH).glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-            if line.endswith("\n"):
-                with contextlib.suppress(ManifestError):
-                    frame = frame_from_json(line, str(path))
-                    frames[frame.image] = frame
-    return frames
+    return frames | journal.frames_in(folder / SCRATCH)
+
+
+def renderers(folder: Path) -> tuple[str, ...]:
+    """What drew the frames of a set so far, by OpenGL's names, sorted."""
+    found = journal.renderers_in(folder / SCRATCH)
+    with contextlib.suppress(InputError, ManifestError):
+        names = read_manifest(folder).extra.get(RENDERERS, ())
+        found += tuple(name for name in names if isinstance(name, str))
+    return tuple(sorted(set(found)))
+
+
+def require_alike(folder: Path, names: Sequence[str]) -> None:
+    """Raise InputError where frames were drawn in software and in hardware."""
+    soft = [name for name in names if is_software(name)]
+    if soft and len(soft) < len(names):
+        raise InputError(
+            f"{folder}: expected frames of one kind of renderer, got {', '.join(sorted(names))}; "
+            "pixels of software and of a GPU may differ in the last bit. Give "
+            "--allow-mixed-renderers where that does not matter, or render the set on one kind"
+        )
 
 
 def finish(plan: Plan, records: Mapping[str, Frame]) -> Manifest:
     """Write the manifest, which makes the set a finished one, and tidy up."""
-    recipe = plan.recipe
+    recipe, drawn_by = plan.recipe, renderers(plan.folder)
     manifest = Manifest(
         kind="render",
         name=recipe.name,
@@ -109,15 +142,26 @@ def finish(plan: Plan, records: Mapping[str, Frame]) -> Manifest:
         frames=tuple(records[image] for image in sorted(records)),
         recipe_sha256=recipe.sha256(),
         created_by=f"vqc {__version__}",
+        extra={RENDERERS: list(drawn_by)} if drawn_by else {},
     )
     write_manifest(plan.folder, manifest, plan.folder / SCRATCH)
-    shutil.rmtree(plan.folder / SCRATCH, ignore_errors=True)
+    tidy(plan.folder)
     return manifest
 
 
-def _are_whole(plan: Plan, frames: Sequence[Frame]) -> list[bool]:
+def tidy(folder: Path) -> None:
+    """Remove what only an unfinished set needs, where the set is finished."""
+    if (folder / FILE_NAME).exists():
+        shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+
+
+def _are_whole(plan: Plan, frames: Sequence[Frame], on_progress: Progress) -> list[bool]:
+    found = []
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda frame: _is_whole(plan, frame), frames))
+        for whole in pool.map(lambda frame: _is_whole(plan, frame), frames):
+            found.append(whole)
+            on_progress(len(found), len(frames))
+    return found
 
 
 def _is_whole(plan: Plan, frame: Frame) -> bool:

@@ -97,6 +97,11 @@ class Studio:
             [*models, *files, *simple], format.width, format.height, format.aa, environment
         )
 
+    @property
+    def renderer(self) -> str:
+        """OpenGL's name of what draws."""
+        return self._stage.name
+
     def draw(self, look: Look, part: int, index: int) -> Shot:
         """The scene of a frame. part: which of the parts is its subject."""
         place = Place(self._seed, index, part)

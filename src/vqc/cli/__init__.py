@@ -10,6 +10,7 @@ import sys
 import typer
 
 from vqc.cli import (
+    batch,
     cad,
     data,
     evaluate,
@@ -41,6 +42,9 @@ app = typer.Typer(
 )
 app.command(name="convert")(cad.convert)
 app.command(name="render")(render.render)
+app.command(name="merge")(batch.merge)
+app.command(name="jobs")(batch.jobs)
+app.command(name="resume")(batch.resume)
 app.add_typer(look.app, name="look")
 app.command(name="intake")(photos.intake)
 app.command(name="mix")(mix.mix)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vqc.cli import batch as batch_cli
 from vqc.cli import extras, show
 from vqc.cli.options import (
     AllowLeaks,
@@ -20,13 +21,18 @@ from vqc.cli.options import (
     Batch,
     Box,
     Device,
+    Engine,
     From,
     MinVisibility,
     PerClassTest,
     PerClassVal,
     Quiet,
     RunsFolder,
+    Scheduler,
     Set,
+    Shard,
+    Shards,
+    Slurm,
     TaskName,
     Test,
     TestFraction,
@@ -34,6 +40,7 @@ from vqc.cli.options import (
     ValFraction,
     ValSessions,
     Weights,
+    WriteOnly,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -98,6 +105,12 @@ def grid(
     jobs: Annotated[
         int | None, typer.Option(help="Trainings at a time, cores divided among them.")
     ] = None,
+    engine: Engine = "local",
+    shard: Shard = None,
+    shards: Shards = None,
+    slurm: Slurm = None,
+    write_only: WriteOnly = False,
+    scheduler: Scheduler = None,
     budget: Annotated[
         float | None,
         typer.Option(help="Minutes that it may take: fewer repeats, then fewer epochs."),
@@ -130,7 +143,11 @@ def grid(
       vqc grid --cad 0,150,500 --real 0,5,10 --test january --epochs 50
       vqc grid --cad 500 --real 10 --imgsz 640,1024 --grey both --devices 0,1
       vqc grid --real 5,10 --budget 120 --yes
+      vqc grid --real 5,10 --engine slurm --slurm gpus=1 --slurm account=m1234
     """
+    engines = {"shard": shard, "shards": shards, "slurm": slurm}
+    engines |= {"write_only": write_only, "scheduler": scheduler}
+    batch_cli.require_engine(engine, engines)
     from vqc import grid as grids
     from vqc import mix as mixer
     from vqc.grid import telling
@@ -195,6 +212,14 @@ def grid(
         return
     if not yes and estimate is not None:
         _ask(made, estimate)
+    if engine == "slurm":
+        _to_slurm(made, shards, slurm or (), write_only, silent)
+        return
+    if shard is not None:
+        _train_share(made, shard, silent)
+        return
+    if engine == "dask":
+        _on_dask(made, shards, str(scheduler), silent)
     with contextlib.ExitStack() as bars:
         screen = _Screen(bars, silent)
         book = grids.run(made, screen.tell, screen.sets)
@@ -204,6 +229,69 @@ def grid(
         show.notes([*remarks, *book.notes])
         _print(made, book)
     telling.require_all(made, book)
+
+
+def _to_slurm(
+    made: Grid, count: int | None, settings: Sequence[str], write_only: bool, quiet: bool
+) -> None:
+    """Hand the trainings to Slurm's queue, by default each as a job of its own."""
+    from vqc import batch as room
+    from vqc import grid as grids
+
+    names = grids.names_of(made)
+    if not made.book().in_state("waiting"):
+        typer.echo(f"{made.folder}: all {len(names)} trainings are there")
+        show.then("vqc", *batch_cli.shard_command(), why="chooses, scores and draws")
+        return
+    grids.write_asked(made)
+    shards = min(count or len(names), len(names))
+    command = batch_cli.shard_command(("--quiet", "--yes"))
+    job = room.Job(made.folder.resolve(), "grid", command, Path.cwd(), shards)
+    batch_cli.submit(job, settings, write_only, quiet)
+
+
+def _train_share(made: Grid, text: str, quiet: bool) -> None:
+    """Train one share; every training that failed is told, and makes the command fail."""
+    from vqc import grid as grids
+    from vqc import shards
+    from vqc.errors import IncompleteError
+
+    share = shards.parse(text)
+    with contextlib.ExitStack() as bars:
+        screen = _Screen(bars, quiet)
+        book = grids.run_shard(made, share, screen.tell, screen.sets)
+    failed = book.in_state("failed")
+    if failed:
+        why = [f"  {trial.name}: {book.results[trial.name].failure}" for trial in failed]
+        raise IncompleteError("\n".join([f"shard {share}: {len(failed)} trainings failed:", *why]))
+    if not quiet:
+        typer.echo(f"shard {share}: {len(book.trials)} trainings are there")
+
+
+def _on_dask(made: Grid, count: int | None, address: str, quiet: bool) -> None:
+    """Train on a cluster; what failed there is tried again here by the command that follows."""
+    from vqc import batch as room
+    from vqc import grid as grids
+    from vqc.batch.work import GridWork
+    from vqc.errors import IncompleteError
+
+    names = grids.names_of(made)
+    if not made.book().in_state("waiting"):
+        return
+    grids.write_asked(made)
+    shards = min(count or len(names), len(names))
+    job = room.Job(made.folder.resolve(), "grid", (), Path.cwd(), shards)
+    with show.progress(f"grid {made.name} on {address}", "trainings", quiet) as update:
+        aside = batch_cli.on_dask(
+            address, GridWork(made), shards, lambda: room.status_of(job, None), update
+        )
+    if aside or made.book().in_state("waiting"):
+        lines = [f"  shard {number}/{shards}: {why}" for number, why in aside]
+        waiting = len(made.book().in_state("waiting"))
+        raise IncompleteError(
+            "\n".join([f"{made.folder}: {waiting} trainings are not there:", *lines])
+            + "\nThe same command tries them again; worker-KofN.log beside the grid says more"
+        )
 
 
 def _axes(texts: Mapping[str, str | None], grey: str, select: str) -> dict[str, tuple[Any, ...]]:

@@ -74,3 +74,37 @@ Environment = Annotated[
     typer.Option(help="A panorama whose light shines on a look's parts, .hdr or a picture."),
 ]
 Up = Annotated[str, typer.Option(help="Which axis of the file points up: z or y.")]
+AllowMixed = Annotated[
+    bool,
+    typer.Option(
+        "--allow-mixed-renderers",
+        help="Let frames drawn in software and by a GPU stand in one set.",
+    ),
+]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="local: processes here; slurm: a job array; dask: a cluster that is there "
+        "(docs/clusters.md)."
+    ),
+]
+Shard = Annotated[
+    str | None, typer.Option(help="K/N: only the K-th of N shares; any machine, any order.")
+]
+Shards = Annotated[
+    int | None,
+    typer.Option(help="Shares for slurm or dask [default: of ten minutes or more each]."),
+]
+Slurm = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="KEY=VALUE or FILE.yaml: account, partition, qos, constraint, time, gpus, cpus, "
+        "throttle and more; may repeat."
+    ),
+]
+WriteOnly = Annotated[
+    bool, typer.Option("--write-only", help="Write Slurm's script and submit nothing.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Dask's scheduler: tcp://HOST:PORT or its scheduler file.")
+]

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqc.cli import show
-from vqc.cli.options import Backgrounds, Distractors, Environment, Up
+from vqc.cli import batch, show
+from vqc.cli.options import (
+    AllowMixed,
+    Backgrounds,
+    Distractors,
+    Engine,
+    Environment,
+    Scheduler,
+    Shard,
+    Shards,
+    Slurm,
+    Up,
+    WriteOnly,
+)
 
 if TYPE_CHECKING:
     from vqc.frames import Plan
     from vqc.generate import Estimate, Summary
+    from vqc.making import Workers
     from vqc.recipe import RenderRecipe
+    from vqc.shards import Shard as Share
 
 
 def render(
@@ -102,8 +117,18 @@ def render(
     angle_deg: Annotated[float, typer.Option(help="Largest angle between mesh facets.")] = 20.0,
     seed: Annotated[int, typer.Option(help="Recorded with every frame.")] = 0,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes [default: all cores].")
+        int | None, typer.Option(min=1, help="Processes [default: one a core, or those on GPUs].")
     ] = None,
+    per_gpu: Annotated[
+        int | None, typer.Option(min=1, help="Processes on each GPU there is [default: 4].")
+    ] = None,
+    engine: Engine = "local",
+    shard: Shard = None,
+    shards: Shards = None,
+    slurm: Slurm = None,
+    write_only: WriteOnly = False,
+    scheduler: Scheduler = None,
+    mixed: AllowMixed = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the set and start again.")] = False,
     dry_run: Annotated[
         bool,
@@ -116,7 +141,8 @@ def render(
 
     Stopped at any point, the same command goes on with what is missing. More views or one
     more --step extend a set, a larger --count one of a look; any other change is refused, with
-    the difference.
+    the difference. Shards may be rendered anywhere, side by side into one folder and more than
+    once; the set is the same in the end.
 
     \b
     Examples:
@@ -125,11 +151,24 @@ def render(
       vqc render --step qd.step --elevation=-30:40:10 --tilt=-20:20:10
       vqc render --step magnet.step --label-by part --class 'bolt*=bolt'
       vqc render --step cad_models --look bench --count 2000 --backgrounds photos/tables
+      vqc render --step cad_models --name magnets --views 500 --shard 3/40
+      vqc render --step cad_models --name magnets --engine slurm --slurm account=m1234
     """
-    import os
+    from vqc import asked, generate, gpus
+    from vqc import shards as shares
 
-    from vqc import asked, generate
-
+    share = None if shard is None else shares.parse(shard)
+    _require_whole(share, fresh)
+    batch.require_engine(
+        engine,
+        {
+            "shard": shard,
+            "shards": shards,
+            "slurm": slurm,
+            "write_only": write_only,
+            "scheduler": scheduler,
+        },
+    )
     optional = {"fov_deg": fov, "fill": fill, "color": color, "background": background}
     request = asked.Request(
         step=tuple(step),
@@ -161,25 +200,34 @@ def render(
         angle_deg=angle_deg,
         seed=seed,
     )
-    workers = jobs or len(os.sched_getaffinity(0))
+    workers = gpus.bound_workers(jobs, per_gpu)
     silent = quiet or json
     recipe, paths = asked.resolve(request)
     with show.progress("read STEP", "files", silent) as update:
-        plan, remarks = generate.prepare(recipe, paths, out, workers, fresh, update)
+        plan, remarks = generate.prepare(recipe, paths, out, workers.count, fresh, update)
     if not silent:
         show.notes(remarks)
     if dry_run:
         _say_estimate(plan, generate.estimate(plan, workers, fresh), json)
         return
+    if engine == "slurm":
+        _to_slurm(plan, workers, fresh, shards, slurm or (), write_only, silent)
+        return
     try:
+        if engine == "dask":
+            _on_dask(plan, workers, fresh, shards, str(scheduler), (jobs or 1, mixed), silent)
+            fresh = False
         with show.progress(f"render {recipe.name}", "frames", silent) as update:
-            summary = generate.render_set(plan, workers, fresh, update)
+            summary = generate.render_set(plan, workers, fresh, update, share, mixed)
     except KeyboardInterrupt:
         again = "the same command without --fresh" if fresh else "the same command"
         typer.echo(f"stopped; {again} goes on with what is missing", err=True)
         raise typer.Exit(130) from None
     if json or not quiet:
-        _say_summary(plan.recipe, summary, json)
+        if share is None:
+            _say_summary(plan.recipe, summary, json)
+        else:
+            _say_shard(share, summary, json)
 
 
 def _say_estimate(plan: Plan, estimate: Estimate, json: bool) -> None:
@@ -199,12 +247,119 @@ def _say_estimate(plan: Plan, estimate: Estimate, json: bool) -> None:
     )
 
 
+def _to_slurm(
+    plan: Plan,
+    workers: Workers,
+    fresh: bool,
+    count: int | None,
+    settings: Sequence[str],
+    write_only: bool,
+    quiet: bool,
+) -> None:
+    """Begin the set, and hand its shards to Slurm's queue."""
+    from vqc import batch as room
+    from vqc import generate
+
+    cpus = room.read_settings(settings).cpus or 1
+    count = count or _shards_for(plan, workers, fresh, cpus)
+    found, total = generate.begin(plan, fresh)
+    if found == total:
+        typer.echo(f"{plan.folder}: all {total:,} frames are there")
+        show.then("vqc", "merge", plan.folder)
+        return
+    command = batch.shard_command(("--quiet",))
+    job = room.Job(plan.folder.resolve(), "render", command, Path.cwd(), min(count, total))
+    batch.submit(job, settings, write_only, quiet)
+
+
+def _on_dask(
+    plan: Plan,
+    workers: Workers,
+    fresh: bool,
+    count: int | None,
+    address: str,
+    each: tuple[int, bool],
+    quiet: bool,
+) -> None:
+    """Render every shard on a cluster; what was set aside there is told. each: processes, mixed."""
+    from dataclasses import replace
+
+    from vqc import batch as room
+    from vqc import generate
+    from vqc.batch.work import RenderWork
+    from vqc.errors import IncompleteError
+
+    count = count or max(_shards_for(plan, workers, fresh, each[0]), _LEAST_ON_DASK)
+    found, total = generate.begin(plan, fresh)
+    if found == total:
+        return
+    here = replace(
+        plan,
+        folder=plan.folder.resolve(),
+        paths={key: path.resolve() for key, path in plan.paths.items()},
+    )
+    job = room.Job(here.folder, "render", (), Path.cwd(), min(count, total))
+    work = RenderWork(here, *each)
+    with show.progress(f"render {plan.recipe.name} on {address}", "frames", quiet) as update:
+        aside = batch.on_dask(address, work, job.shards, lambda: room.status_of(job, None), update)
+    if aside:
+        lines = [f"  shard {number}/{job.shards}: {why}" for number, why in aside]
+        raise IncompleteError(
+            "\n".join([f"{plan.folder}: {len(aside)} of {job.shards} shards failed:", *lines])
+            + "\nThe rest is finished; the same command tries them again"
+        )
+
+
+_LEAST_ON_DASK = 16
+"""A Dask cluster hands shards to whoever is free, so there are to be more than a few."""
+
+
+def _shards_for(plan: Plan, workers: Workers, fresh: bool, processes: int) -> int:
+    """From a few frames measured here: shares of ten minutes for so many processes."""
+    from vqc import batch as room
+    from vqc import generate
+
+    found = generate.estimate(plan, workers, fresh)
+    return room.shards_for(found.seconds * workers.count / processes, max(1, found.frames))
+
+
+def _require_whole(shard: Share | None, fresh: bool) -> None:
+    from vqc.errors import InputError
+
+    if shard is not None and fresh:
+        raise InputError(
+            "--fresh deletes the whole set, also what other shards made: give it without --shard"
+        )
+
+
+def _say_shard(shard: Share, summary: Summary, json: bool) -> None:
+    rate = summary.made / summary.seconds if summary.seconds else 0.0
+    if json:
+        show.as_json(
+            {
+                "folder": str(summary.folder),
+                "shard": str(shard),
+                "frames": summary.frames,
+                "made": summary.made,
+                "found": summary.found,
+                "seconds": round(summary.seconds, 2),
+                "frames_per_second": round(rate, 1),
+            }
+        )
+        return
+    made = f"{summary.made:,} frames made in {summary.seconds:.1f} s ({rate:.1f} a second)"
+    typer.echo(f"{summary.folder}: shard {shard}: {made}, {summary.found:,} were there")
+    show.then("vqc", "merge", summary.folder, why="joins the shards when all are done")
+
+
 def _say_summary(recipe: RenderRecipe, summary: Summary, json: bool) -> None:
-    frames = summary.manifest.frames
+    manifest = summary.manifest
+    assert manifest is not None
+    frames = manifest.frames
     rate = summary.made / summary.seconds if summary.seconds else 0.0
     record: dict[str, Any] = {
         "folder": str(summary.folder),
-        "classes": list(summary.manifest.classes),
+        "classes": list(manifest.classes),
         "frames": len(frames),
         "made": summary.made,
         "found": summary.found,
@@ -223,7 +378,7 @@ def _say_summary(recipe: RenderRecipe, summary: Summary, json: bool) -> None:
             sum(o.class_name == c for o in objects),
             sum(o.class_name == c and o.box_xyxy is not None for o in objects),
         )
-        for c in summary.manifest.classes
+        for c in manifest.classes
     ]
     show.table(f"{summary.folder}", ("class", "frames", "objects", "boxes"), rows)
     made = f"{summary.made:,} frames made in {summary.seconds:.1f} s ({rate:.1f} a second)"

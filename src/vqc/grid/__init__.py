@@ -9,11 +9,12 @@ what more photos would bring.
 from __future__ import annotations
 
 from vqc.grid.asked import Asked, prepare, shorten, workers_of
-from vqc.grid.model import Grid, Places, Workers, require_same
+from vqc.grid.model import Grid, Places, Workers, require_same, write_asked
 from vqc.grid.request import GridRequest, number_or_all, numbers, words
-from vqc.grid.trainings import Estimate, anew, estimate, run
+from vqc.grid.trainings import Estimate, anew, estimate, names_of, run, run_shard
 
 __all__ = [
     "Asked", "Estimate", "Grid", "GridRequest", "Places", "Workers", "anew", "estimate",
-    "number_or_all", "numbers", "prepare", "require_same", "run", "shorten", "words", "workers_of",
+    "names_of", "number_or_all", "numbers", "prepare", "require_same", "run", "run_shard",
+    "shorten", "words", "workers_of", "write_asked",
 ]  # fmt: skip

@@ -182,6 +182,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
+def planned(folder: Path) -> tuple[list[str], Path]:
+    """Names of all trainings of the grid in a folder, each once, and the folder of their runs.
+
+    No names where no grid is.
+    """
+    there = _there(folder)
+    try:
+        names = [str(t["run"]) for t in there["resolved"]["trainings"]]
+        task = str(there["asked"]["task"])
+    except (KeyError, TypeError):
+        return [], folder
+    return list(dict.fromkeys(names)), folder.parent.parent / "cells" / task
+
+
 def earlier(folder: Path, asked: Mapping[str, Any]) -> Cut | None:
     """How an earlier command of the same grid shared out the time."""
     there = _there(folder)

@@ -6,12 +6,12 @@ In: `Grid`. Out: `Book`, and the folder that `model` describes.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vqc.errors import VqcError
+from vqc.errors import OutputError, VqcError
 from vqc.grid.book import Book
 from vqc.grid.crew import LOG, answers, gathered, held
 from vqc.grid.follow import Follower, Tell, every_second
@@ -22,6 +22,7 @@ from vqc.grid.pictures import draw_pictures, photo_budget
 from vqc.grid.worker import Crew, Job, ScoreJob, TrainJob
 from vqc.mix import build
 from vqc.runs import RESULT
+from vqc.shards import Shard
 from vqc.types import Progress
 
 
@@ -88,7 +89,7 @@ def run(
         book.write(grid.folder)
         workers = grid.workers
         with gathered(grid.folder / LOG, workers.devices, workers.threads) as crew:
-            _train(grid, book, crew, tell, on_sets)
+            _train(grid, book, crew, tell, on_sets, lambda: book.write(grid.folder))
             _choose(grid, book, crew)
         book.budget = photo_budget(book)
         book.write(grid.folder)
@@ -97,7 +98,44 @@ def run(
     return book
 
 
-def _train(grid: Grid, book: Book, crew: Crew, tell: Tell, on_sets: Progress) -> None:
+def run_shard(
+    grid: Grid,
+    shard: Shard,
+    tell: Tell = lambda status: None,
+    on_sets: Progress = lambda done, total: None,
+) -> Book:
+    """Train a share of what the grid takes, and nothing else: another command chooses and scores.
+
+    Shards may go on side by side, on any machine that has the same folders. Returns the book of
+    this shard's trainings. tell, on_sets: see `run`.
+    """
+    mine = set(shard.of(names_of(grid)))
+    part = replace(grid, trials=[trial for trial in grid.trials if trial.name in mine])
+    book = part.book()
+    log = grid.folder / f"worker-{shard.number}of{shard.count}.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{log}: cannot be written: {error.strerror or error}") from None
+    with gathered(log, grid.workers.devices, grid.workers.threads) as crew:
+        _train(part, book, crew, tell, on_sets, lambda: None)
+    return book
+
+
+def names_of(grid: Grid) -> list[str]:
+    """All trainings of a grid, each once: what shards are of."""
+    return list(dict.fromkeys(trial.name for trial in grid.trials))
+
+
+def _train(
+    grid: Grid,
+    book: Book,
+    crew: Crew,
+    tell: Tell,
+    on_sets: Progress,
+    keep: Callable[[], None],
+) -> None:
+    """keep: called whenever the book says something new."""
     waiting = book.in_state("waiting")
     jobs: list[Job] = []
     for done, trial in enumerate(waiting):
@@ -118,7 +156,7 @@ def _train(grid: Grid, book: Book, crew: Crew, tell: Tell, on_sets: Progress) ->
                 book.fail(job.name, answer["failure"])
             elif book.look(job.name).state != "done":
                 book.fail(job.name, "the training ended without a result")
-            book.write(grid.folder)
+            keep()
     tell(follower.status())
 
 

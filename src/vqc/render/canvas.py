@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -87,11 +88,18 @@ class Canvas:
         self._window, self._messages = _open_window(width, height)
         self._layers: dict[str, Any] = {}
 
-    @property
-    def capabilities(self) -> str:
-        """What OpenGL says of itself, a line each: vendor, renderer, version …"""
+    @cached_property
+    def capabilities(self) -> dict[str, str]:
+        """What OpenGL says of itself, such as "OpenGL version string"."""
         self._window.Render()
-        return str(self._window.ReportCapabilities())
+        lines = str(self._window.ReportCapabilities()).splitlines()
+        pairs = (line.partition(":") for line in lines)
+        return {key.strip(): value.strip() for key, _, value in pairs}
+
+    @property
+    def renderer(self) -> str:
+        """OpenGL's name of what draws."""
+        return self.capabilities.get("OpenGL renderer string", "?")
 
     def add_layer(
         self, name: str, meshes: Sequence[Mesh], style: Style, codes: Sequence[int] | None = None

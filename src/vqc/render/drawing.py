@@ -32,9 +32,9 @@ class Drawing(ABC):
     _count: int
 
     @property
-    def capabilities(self) -> str:
-        """What OpenGL says of itself, a line each: vendor, renderer, version …"""
-        return self._canvas.capabilities
+    def name(self) -> str:
+        """OpenGL's name of what draws, such as llvmpipe (LLVM 15.0.6, 256 bits)."""
+        return self._canvas.renderer
 
     def close(self) -> None:
         """Free the window."""

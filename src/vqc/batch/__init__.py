@@ -1,0 +1,26 @@
+"""Shards of a render job or of a grid on other machines: Slurm's queue, or a Dask cluster.
+
+`job` is what was handed over, `slurm` speaks with Slurm, `status` says how far all is,
+`dask` runs shards on a cluster that is there.
+"""
+
+from vqc.batch.job import Job, find_jobs, job_folder, read_job
+from vqc.batch.slurm import Settings, hand_over, queued, read_settings, script, write_script
+from vqc.batch.status import ShardStatus, Status, shards_for, status_of
+
+__all__ = [
+    "Job",
+    "Settings",
+    "ShardStatus",
+    "Status",
+    "find_jobs",
+    "hand_over",
+    "job_folder",
+    "queued",
+    "read_job",
+    "read_settings",
+    "script",
+    "shards_for",
+    "status_of",
+    "write_script",
+]

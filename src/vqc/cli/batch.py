@@ -1,0 +1,278 @@
+"""`vqc merge`, `vqc jobs`, `vqc resume`, and what commands that go to a scheduler share."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vqc.cli import show
+from vqc.cli.options import AllowMixed, Quiet
+
+if TYPE_CHECKING:
+    from vqc.batch import Job, Status
+    from vqc.shards import Shard
+
+ENGINES = ("local", "slurm", "dask")
+_VALUED = ("--engine", "--shards", "--slurm", "--scheduler", "--shard")
+_FLAGS = ("--write-only", "--fresh", "--json", "--quiet", "--dry-run", "--yes")
+_SHOWN, _LOOK_EVERY_S = 40, 5.0
+
+
+def merge(
+    folder: Annotated[Path, typer.Argument(help="The set that shards were rendered into.")],
+    mixed: AllowMixed = False,
+    quiet: Quiet = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Join shards into one set: the manifest is that of one machine doing it all.
+
+    Every file is compared with its record. Frames that are missing are listed, and nothing is
+    written then.
+
+    \b
+    Example:
+      vqc merge renders/magnets
+    """
+    from vqc import generate
+
+    with show.progress(f"look at {folder}", "frames", quiet or json) as update:
+        manifest = generate.merge(folder, mixed, update)
+    if json:
+        show.as_json({"folder": str(folder), "frames": len(manifest.frames)})
+    elif not quiet:
+        typer.echo(f"{folder}: {len(manifest.frames):,} frames, all there; the set is finished")
+        show.then("vqc", "inspect", folder)
+
+
+def jobs(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Sets or grids [default: all in renders and runs/grids]."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Say how far jobs are that went to Slurm: what is done, running, waiting, failed, missing.
+
+    A shard is done when its results are there, whatever the queue says. With folders, every shard
+    that is not done has a line with the last that is known of it.
+
+    \b
+    Examples:
+      vqc jobs
+      vqc jobs renders/magnets
+    """
+    from vqc import batch
+
+    found = [_status(folder) for folder in folders or batch.find_jobs()]
+    if json:
+        show.as_json([_record(status) for status in found])
+        return
+    if not found:
+        typer.echo(
+            "no job here; vqc render … --engine slurm and vqc grid … --engine slurm make one"
+        )
+        return
+    columns = ("job", *_STATES, "results", "a minute", "left")
+    show.table("jobs", columns, [_row(status) for status in found])
+    if not all(status.sure for status in found):
+        show.notes(
+            ["Slurm's queue could not be asked: what runs or waits counts as failed or missing"]
+        )
+    for status in found if folders else []:
+        _print_shards(status)
+    for status in found:
+        _print_next(status)
+
+
+def resume(
+    folder: Annotated[Path, typer.Argument(help="The set or the grid.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which shards, submit nothing.")
+    ] = False,
+) -> None:
+    """Submit what failed or is missing once more, and nothing else.
+
+    \b
+    Example:
+      vqc resume renders/magnets
+    """
+    from vqc import batch, shards
+    from vqc.errors import InputError
+
+    status = _status(folder)
+    if not status.sure:
+        raise InputError(
+            "squeue: Slurm's queue could not be asked, so what runs cannot be told from what is "
+            "missing; give the command on a machine that submits to Slurm"
+        )
+    numbers = status.in_state("failed", "missing")
+    if numbers and not dry_run:
+        sent = batch.hand_over(status.job, numbers).submissions[-1]
+        typer.echo(f"{folder}: job {sent.id} has shards {shards.ranges(numbers)}")
+    elif numbers:
+        typer.echo(f"{folder}: shards {shards.ranges(numbers)} would be submitted")
+    else:
+        typer.echo(f"{folder}: nothing to submit, all shards are done, running or waiting")
+    _print_next(status)
+
+
+_STATES = ("done", "running", "waiting", "failed", "missing")
+
+
+def _status(folder: Path) -> Status:
+    from vqc import batch
+
+    job = batch.read_job(folder)
+    return batch.status_of(job, batch.queued(job))
+
+
+def _row(status: Status) -> tuple[str, ...]:
+    counts = [str(len(status.in_state(state))) for state in _STATES]  # type: ignore[arg-type]
+    rate = f"{status.rate * 60:.0f}" if status.rate else "-"
+    left = show.clock(status.left_s) if status.left_s else "-"
+    made = f"{status.done:,} of {status.total:,} {status.unit}"
+    return (_short(status.job.results), *counts, made, rate, left)
+
+
+def _record(status: Status) -> dict[str, Any]:
+    return {
+        "folder": str(status.job.results),
+        "unit": status.unit,
+        "done": status.done,
+        "total": status.total,
+        "per_second": status.rate,
+        "left_s": status.left_s,
+        "queue_known": status.sure,
+        "shards": [
+            {"shard": s.number, "state": s.state, "done": s.done, "total": s.total, "why": s.why}
+            for s in status.shards
+        ],
+    }
+
+
+def _print_shards(status: Status) -> None:
+    rows = [
+        (str(s.number), s.state, f"{s.done:,} of {s.total:,}", s.why)
+        for s in status.shards
+        if s.state != "done"
+    ]
+    if rows:
+        columns = ("shard", "state", status.unit, "the last that is known")
+        show.table(_short(status.job.results), columns, rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        typer.echo(f"... and {len(rows) - _SHOWN:,} more; --json has them all")
+
+
+def _print_next(status: Status) -> None:
+    if status.in_state("failed", "missing") and status.sure:
+        show.then("vqc", "resume", _short(status.job.results))
+    elif status.done == status.total and status.job.kind == "render":
+        show.then("vqc", "merge", _short(status.job.results))
+    elif status.done == status.total:
+        show.then("vqc", *status.job.command, why="chooses, scores and draws")
+
+
+def _short(path: Path) -> str:
+    """Relative where it lies below the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def require_engine(engine: str, given: dict[str, Any]) -> None:
+    """InputError for an engine that is none, and for options of another one."""
+    from vqc.errors import InputError
+
+    if engine not in ENGINES:
+        raise InputError(f"--engine: expected {', '.join(ENGINES)}, got {engine}")
+    owner = {"slurm": "slurm", "write_only": "slurm", "scheduler": "dask"}
+    wrong = [key for key, name in owner.items() if given.get(key) and engine != name]
+    faults = [f"--{key.replace('_', '-')} is for --engine {owner[key]}" for key in wrong]
+    if given.get("shards") and engine == "local":
+        faults.append("--shards is for --engine slurm or dask; --shard K/N is one of them")
+    if engine != "local" and given.get("shard"):
+        faults.append("--shard is for --engine local: other engines share out all shards")
+    if engine == "dask" and not given.get("scheduler"):
+        faults.append("--engine dask needs --scheduler ADDRESS, such as tcp://host:8786")
+    if given.get("shards") is not None and given["shards"] < 1:
+        faults.append(f"--shards: expected 1 or more, got {given['shards']}")
+    if faults:
+        raise InputError("\n".join(faults))
+
+
+def shard_command(more: Sequence[str] = ()) -> tuple[str, ...]:
+    """The command as it was typed, without what a shard must not do; `more` at its end."""
+    words, left = [], list(sys.argv[1:])
+    while left:
+        word = left.pop(0)
+        name, sign, _ = word.partition("=")
+        if name in _VALUED:
+            if not sign and left:
+                left.pop(0)
+        elif word not in _FLAGS:
+            words.append(word)
+    return (*words, *more)
+
+
+def submit(job: Job, settings: Sequence[str], write_only: bool, quiet: bool) -> None:
+    """Write a job's script, and hand over what is missing unless it is only to be written.
+
+    Raises InputError where shards of it are in the queue, or where nothing is missing.
+    """
+    from vqc import batch, shards
+    from vqc.errors import InputError
+
+    asked = batch.read_settings(settings)
+    try:
+        before = batch.read_job(job.results)
+    except InputError:
+        before = None
+    if before is not None:
+        busy = batch.status_of(before, batch.queued(before)).in_state("running", "waiting")
+        if busy:
+            raise InputError(
+                f"{_short(job.results)}: shards {shards.ranges(busy)} of it are in Slurm's queue; "
+                "vqc jobs says how far they are, vqc resume submits what fails"
+            )
+    written = batch.write_script(asked, job)
+    script = written.folder / "job.sh"
+    missing = batch.status_of(written, {}).in_state("failed", "missing")
+    if write_only:
+        typer.echo(f"{_short(script)}: {job.shards} shards")
+        show.then("vqc", "resume", _short(job.results), why="submits what is missing")
+        return
+    sent = batch.hand_over(written, missing).submissions[-1]
+    if not quiet:
+        typer.echo(f"{_short(script)}: job {sent.id}, shards {shards.ranges(missing)}")
+        show.then("vqc", "jobs", _short(job.results))
+
+
+def on_dask(
+    address: str,
+    work: Callable[[Any], Any],
+    count: int,
+    status: Callable[[], Status],
+    update: show.Update,
+) -> list[tuple[int, str]]:
+    """Run all shards on a cluster; returns those that were set aside, with why."""
+    from vqc import shards
+    from vqc.batch import dask
+
+    told = [0.0]
+
+    def watch() -> None:
+        if time.monotonic() - told[0] > _LOOK_EVERY_S:
+            now = status()
+            update(now.done, now.total)
+            told[0] = time.monotonic()
+
+    def progress(shard: Shard) -> int:
+        return status().shards[shard.number - 1].done
+
+    items = list(shards.all_of(count))
+    outcomes = dask.run(address, work, items, progress, watch)
+    return [(o.index + 1, o.failure) for o in outcomes if o.failure is not None]
