@@ -223,6 +223,29 @@ def test_masks_are_counted_and_measured_by_class(tmp_path):
     assert areas.areas(columns_of([frame(1, boxed())], CLASSES)) == []
 
 
+def test_a_class_has_one_colour_on_sheets_and_charts(tmp_path):
+    """The second class has the most masks, so its bar is the first."""
+    of = columns_of([frame(k, masked("qf", 40)) for k in range(3)], CLASSES)
+    out = charts.draw(of, "x", tmp_path / "charts.png")
+    assert colour_count(out, sheet.PALETTE[1]) > 1000 and not colour_count(out, sheet.PALETTE[0])
+
+
+def test_no_chart_counts_half_a_frame(tmp_path, monkeypatch):
+    ticks = {}
+
+    def keep(figure, out):
+        figure.canvas.draw()
+        for panel in figure.get_axes():
+            ticks[panel.get_xlabel()] = panel.get_xticks().tolist()
+
+    monkeypatch.setattr(charts, "_save", keep)
+    for shown in (1, 3, 9):
+        of = columns_of([frame(k, masked("qd", 40)) for k in range(shown)], CLASSES)
+        charts.draw(of, "x", tmp_path / "charts.png")
+        for name in ("frames that show it", "masks"):
+            assert all(tick == round(tick) for tick in ticks[name]), (name, shown, ticks[name])
+
+
 def test_charts_have_the_same_bytes_every_time(tmp_path):
     of = columns_of(LOOKS["both"], CLASSES)
     first, second = (charts.draw(of, "x", tmp_path / f"{k}.png").read_bytes() for k in range(2))

@@ -283,10 +283,12 @@ def test_what_is_there_and_is_not_read_is_told(tmp_path, out):
     (root / "c.jpg").symlink_to(tmp_path / "elsewhere/b.jpg")
     (root / "gone.jpg").symlink_to(tmp_path / "nowhere")
     (root / "d.GIF").write_bytes(b"GIF89a")
+    (root / "train.csv").write_text("ImageId,EncodedPixels\na.jpg,1 2\n")
     result = taken(root, out, skip_bad=True)
     assert sorted(by_file(result)) == ["a.jpg", "c.jpg"]
     assert [fault.file for fault in result.faults] == ["gone.jpg", "more"]
     assert any("d.GIF" in note for note in result.notes)
+    assert any("train.csv was not understood" in note for note in result.notes)
 
 
 def test_classes_are_mapped_ignored_and_keep_their_order(tmp_path, out):

@@ -166,16 +166,18 @@ def _draw(
     folder: Path, evaluation: Evaluation, dataset: Dataset, mark: str, title: str
 ) -> tuple[Path, ...]:
     """Figures and the sheet of mistakes; the mark stands on each of them."""
-    from vqc.figures import bars, confusion, curves, sheets
+    from vqc.figures import bars, confusion, curves, legend, sheets
 
     drawn: list[Path | None] = []
     if evaluation.confusion is not None:
         at = f"{title}: confusion from score {evaluation.threshold:.2f} on"
         drawn.append(confusion.draw(evaluation.confusion, folder / "confusion.png", at, mark))
     for curve in evaluation.curves:
-        at_score = evaluation.threshold if curves.is_over_score(curve) else None
+        in_use = curves.in_use(evaluation.threshold, evaluation.per_class)
+        at_score = in_use if curves.is_over_score(curve) else None
         file = folder / f"{curve.name}.png"
-        drawn.append(curves.draw(curve, file, f"{title}: {curve.name}", mark, at_score))
+        at = f"{title}: {curve.name}"
+        drawn.append(curves.draw(curve, file, at, mark, at_score, dataset.manifest.classes))
     drawn.append(bars.groups(evaluation.groups, folder / "groups.png", f"{title}: groups", mark))
     sources = {frame.image: sheets.origin(frame) for frame in dataset.frames(evaluation.split)}
     tiles = [
@@ -184,7 +186,9 @@ def _draw(
     ]
     if tiles:
         at = f"{title}: the {len(tiles)} worst mistakes"
-        drawn.append(sheets.draw_sheet(tiles, folder / "mistakes.png", at, mark))
+        answer = evaluation.predictions[0].record() if evaluation.predictions else {}
+        key = legend.mask_key(answer, dataset.manifest.classes) if evaluation.drawn else ()
+        drawn.append(sheets.draw_sheet(tiles, folder / "mistakes.png", at, mark, key=key))
     return tuple(file for file in drawn if file is not None)
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from vqc.errors import OutputError
 from vqc.figures import bars, confusion, curves, grid, style, training
 from vqc.tasks.contract import BACKGROUND, Confusion, Curve
+from vqc.tasks.drawing import colour_of
 
 MARK = "not an honest score: simulated photos"
 X = np.linspace(0, 1, 50)
@@ -111,6 +112,32 @@ def test_many_classes_become_grey_but_for_the_lowest(tmp_path):
     for name, lines in (("few", few), ("many", many)):
         curves.draw(Curve(name, "x", "y", X, lines), tmp_path / f"{name}.png")
     assert count(tmp_path / "few.png", style.PALE, 3) < count(tmp_path / "many.png", style.PALE, 3)
+
+
+def test_a_class_keeps_its_colour_whichever_classes_have_a_line(tmp_path):
+    """The second of two classes is blue on masks, and so alone on a curve."""
+    blue = colour_of("qf", ("qd", "qf"))
+    file = curves.draw(Curve("F1", "recall", "F1", X, {"qf": X}), tmp_path / "a.png")
+    assert count(file, blue) == 0
+    alone = Curve("F1", "recall", "F1", X, {"qf": X})
+    assert count(curves.draw(alone, tmp_path / "b.png", classes=("qd", "qf")), blue) > 500
+
+
+def test_thresholds_that_differ_are_marked_on_the_line_of_each_class(tmp_path):
+    own = {"qd": {"threshold": 0.3}, "qf": {"threshold": 0.6}}
+    assert curves.in_use(0.3, own) == {"qd": 0.3, "qf": 0.6}
+    assert curves.in_use(0.3, {"qd": {"F1": 1.0}}) == 0.3
+    assert curves.in_use(0.1, {"qd": {"threshold": 0.3}, "qf": {"threshold": 0.3}}) == 0.3
+    flat = Curve("F1", "threshold", "F1", X, {"qd": X * 0 + 0.2, "qf": X * 0 + 0.8})
+    bare = curves.draw(flat, tmp_path / "a.png")
+    marked = curves.draw(flat, tmp_path / "b.png", threshold={"qd": 0.3, "qf": 0.6, "sd": 0.5})
+    for name in ("qd", "qf"):
+        colour = colour_of(name, ("qd", "qf"))
+        assert count(marked, colour) > count(bare, colour) + 40
+    one = curves.draw(flat, tmp_path / "c.png", threshold=0.3)
+    upright = (pixels(one).max(axis=-1) < 80).sum(axis=0)
+    dotted = (pixels(marked).max(axis=-1) < 80).sum(axis=0)
+    assert upright[200:-50].max() > dotted[200:-50].max() + 50
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from PIL import Image
 from vqc.errors import InputError
 from vqc.figures import sheets, style
 from vqc.figures.boxes import around, write_label
+from vqc.figures.legend import mask_key
 from vqc.figures.sheets import PREDICTED, TRUTH, Drawn, Example, Tile
 from vqc.tasks.contract import Mistake
+from vqc.tasks.drawing import colour_of
 from vqc.types import Frame
 
 SIZE = (400, 300)
@@ -147,6 +149,23 @@ def test_lines_are_explained_only_where_boxes_are_drawn(folder, tmp_path):
     words = Drawn(text="good")
     pair = sheets.example_tile(Example("images/a.png", words, words), folder, {})
     assert not pair.boxed
+
+
+def test_a_sheet_of_masks_says_which_colour_is_which_class(tmp_path):
+    classes = ("crack", "pore")
+    assert mask_key({"objects": []}, classes) == []
+    key = mask_key({"masks": []}, classes)
+    assert key == [(name, colour_of(name, classes)) for name in classes]
+    tile = sheets.mistake_tile(CONFUSED, tmp_path, {}, drawing(400, 300))
+    bare = Image.open(sheets.draw_sheet([tile], tmp_path / "a.png", "t"))
+    keyed = Image.open(sheets.draw_sheet([tile], tmp_path / "b.png", "t", key=key))
+    assert keyed.height == bare.height + 26
+    for _, colour in key:
+        assert has(keyed, colour) and not has(bare, colour)
+    many = mask_key({"masks": []}, [f"class {k}" for k in range(20)])
+    assert Image.open(sheets.draw_sheet([tile], tmp_path / "c.png", "t", key=many)).height > (
+        bare.height + 52
+    )
 
 
 def test_a_drawn_picture_that_is_gone_is_told(tmp_path):

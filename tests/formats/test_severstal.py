@@ -138,6 +138,29 @@ def test_a_table_without_the_columns(tmp_path: Path) -> None:
         severstal.read(found)
 
 
+ODD = {
+    "no class": (b"ImageId,EncodedPixels\na.jpg,1 2\n", "it has no column ClassId"),
+    "UTF-16": ((HEAD + "a.jpg_1,1 2\n").encode("utf-16"), "it is in UTF-16"),
+    "bare CR": (b"ImageId_ClassId,EncodedPixels\ra.jpg_1,1 2\r", "a bare carriage return"),
+    "other names": (b"picture,EncodedPixels\na.jpg,1 2\n", "columns are picture, encodedpixels"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_table_that_is_not_understood_is_told(name: str, tmp_path: Path) -> None:
+    data, why = ODD[name]
+    found = source(tmp_path, {"a.jpg": (6, 4), "train.csv": data})
+    (note,) = severstal.not_understood(found)
+    assert note.startswith("train.csv was not understood") and why in note
+    assert "expected the columns ImageId_ClassId,EncodedPixels or" in note
+
+
+def test_tables_that_are_read_or_about_something_else_have_no_note(tmp_path: Path) -> None:
+    tables = {"train.csv": HEAD, "sample_submission.csv": "id,EncodedPixels\n",
+              "index.csv": "image,label\na.jpg,good\n", "empty.csv": ""}  # fmt: skip
+    assert severstal.not_understood(source(tmp_path, {"a.jpg": (6, 4), **tables})) == []
+
+
 def test_no_runs_are_no_code() -> None:
     with pytest.raises(Wrong, match="pairs"):
         severstal.code_of("1", 6, 4)

@@ -20,6 +20,7 @@ from vqc.grid import follow, pictures, telling
 from vqc.grid.book import Result
 from vqc.grid.follow import Follower, Running, every_second, told
 from vqc.grid.model import Cut, earlier, write_asked
+from vqc.tasks.contract import Headline
 
 
 def done(score: float, **options) -> Result:
@@ -167,7 +168,9 @@ def test_rows_and_lines_in_words(grid):
     assert rows[0][:3] == ("cad4-real1", "1 of 2", "0.700")
     assert rows[1][:3] == ("cad0-real1", "2 of 2", "0.550 ± 0.071")
     assert rows[5][1:3] == ("0 of 2", "–")
-    assert telling.result_lines(book) == ["no training is finished, so no cell is chosen"]
+    assert telling.result_lines(book)[0].startswith("no cell is chosen yet; the same command")
+    nothing = telling.result_lines(filled(grid))
+    assert nothing == ["no training is finished, so no cell is chosen"]
     book.chosen = {"cell": "cad4-real1", "test": [
         {"seed": 0, "metrics": {"mAP50": 0.5}, "mark": ""},
         {"seed": 1, "metrics": {"mAP50": 0.7}, "mark": ""},
@@ -180,6 +183,31 @@ def test_rows_and_lines_in_words(grid):
     ]
     with pytest.raises(IncompleteError, match=r"1 of 12 trainings failed.*\n  cad4.*no memory"):
         telling.require_all(grid, book)
+
+
+def test_the_metric_that_chooses_is_the_first_column(grid):
+    book = grid.book()
+    book.headline = Headline("Dice")
+    names = ("IoU", "precision", "recall", "F1", "Dice")
+    book.results[book.trials[0].name] = Result("done", dict.fromkeys(names, 0.5), chosen_on="val")
+    columns, _ = telling.score_rows(book)
+    assert columns[2:] == ("Dice", "precision", "recall", "F1")
+    book.results[book.trials[0].name] = Result("done", {"PRO": 0.5, "Dice": 0.4}, chosen_on="val")
+    assert telling.score_rows(book)[0][2:] == ("Dice", "PRO")
+
+
+def test_trainings_without_a_score_on_val_are_finished_and_not_compared(grid):
+    book = grid.book()
+    for trial in book.trials:
+        book.results[trial.name] = Result("done", epochs=2, best_epoch=2)
+    (line,) = telling.result_lines(book)
+    assert line.startswith("12 trainings finished, but task fake gives no score on val")
+    assert "chosen_on is None" in line and "no training" not in line
+    record = book.record()["cells"][0]["repeats"][0]
+    assert (record["state"], record["chosen_on"]) == ("done", None)
+    for trial in book.trials:
+        book.results[trial.name] = Result("done", {"mAP50": math.nan}, chosen_on="val")
+    assert "mAP50 is undefined on val" in telling.result_lines(book)[0]
 
 
 # Pictures ----------------------------------------------------------------------------------

@@ -125,6 +125,18 @@ def test_classes_of_pictures_are_counted(run):
     assert told["objects"] is None and told["classes"] == {"bright": 1, "dark": 2}
 
 
+def test_pictures_that_are_none_of_these_are_counted_too(run, monkeypatch):
+    said = " ".join(vqc_predict(run, "photos").stdout.split())
+    assert "dark 2 none of these 1" in said
+    told = json.loads(vqc_predict(run, "photos", "--fresh", "--json").stdout)
+    assert told["none_of_these"] == 1
+    only = json.loads(vqc_predict(run, "photos/d.png", "--json").stdout)
+    assert (only["classes"], only["none_of_these"]) == ({}, 1)
+    monkeypatch.setattr(job, "find", lambda name: Silent())
+    silent = json.loads(vqc_predict(run, "photos", "--fresh", "--json").stdout)
+    assert silent["none_of_these"] is None
+
+
 def test_a_least_score_speaks_of_no_objects(run, task):
     @dataclass
     class Settings:

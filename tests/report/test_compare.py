@@ -6,7 +6,7 @@ import madeup
 import pytest
 
 from vqc.dataset import open_dataset
-from vqc.report import compare
+from vqc.report import compare, comparison
 from vqc.report.reading import composition_of, find_set, read_folder
 
 
@@ -127,11 +127,26 @@ def test_an_honest_score_stands_for_a_run_even_if_a_marked_one_is_higher(here):
     assert not row.honest and row.mark == madeup.MARK
 
 
-def test_known_metrics_come_first_in_the_order_of_the_study(here):
+def metrics_shown(here, task, *names):
     report = made(here, "a", evaluate=[HONEST])
     file = report.run.folder / "eval" / "mix-test" / "evaluation.json"
     record = json.loads(file.read_text())
-    record["metrics"] = {"false a frame": 0.1, "F1": 0.7, "mAP50": 0.8, "recall": 0.6}
+    record["metrics"] = {name: 0.1 + k / 10 for k, name in enumerate(names)}
     file.write_text(json.dumps(record))
-    rows = compare.rows_of([read_folder(report.run.folder)])
-    assert compare.metrics_of(rows) == ["recall", "mAP50", "F1", "false a frame"]
+    run = report.run.folder / "run.json"
+    run.write_text(json.dumps({**json.loads(run.read_text()), "task": task}))
+    return compare.metrics_of(compare.rows_of([read_folder(report.run.folder)]))
+
+
+def test_the_headline_comes_first_then_known_metrics_in_the_order_of_the_study(here):
+    found = metrics_shown(here, "detect", "false a frame", "F1", "mAP50", "recall")
+    assert found == ["mAP50", "recall", "F1", "false a frame"]
+
+
+def test_of_too_many_metrics_those_go_that_another_one_sums_up(here):
+    """Nine of them, as of segment, and room for eight."""
+    tolerant = ("precision-tolerant", "recall-tolerant", "F1-tolerant")
+    of_all = ("Dice", "Dice-present", "IoU", "precision", "recall", "F1")
+    found = metrics_shown(here, "segment", *of_all, *tolerant)
+    assert found == ["Dice", "precision", "recall", "F1", "Dice-present", "IoU", "F1-tolerant"]
+    assert comparison._drawn(found) == ["Dice", "precision", "recall", "F1"]

@@ -1,15 +1,18 @@
 """Small parts: markup, and what is read of grids and answers."""
 
 import math
+from dataclasses import replace
 
 import madeup
 import numpy as np
 import pytest
 from PIL import Image
 
+from vqc.dataset import open_dataset
 from vqc.errors import InputError
 from vqc.report import answer, grids, html
-from vqc.report.evaluation import predicted_of, slug
+from vqc.report.evaluation import predicted_of, slug, truth_of
+from vqc.types import Annotation
 
 
 def test_whatever_is_not_markup_is_escaped():
@@ -46,6 +49,19 @@ def test_what_a_grid_holds(tmp_path):
     np.testing.assert_array_equal(band.middle, [0.7, 0.8, 0.85, 0.87])
 
 
+def test_a_grid_whose_trainings_have_no_score_says_so(tmp_path):
+    repeats = [{**madeup.repeat(0.5, k), "metrics": {}} for k in range(2)]
+    folder = madeup.grid(tmp_path / "g", [madeup.cell(1, 2, repeats)], chosen=None, task="plain")
+    (line,) = answer.of_grid(grids.read_grid(folder))
+    assert "task plain gives no score on val (chosen_on is None)" in line.text
+    assert line.text.endswith("(2 of 2 trainings done).")
+    undefined = [{**madeup.repeat(0.5, 0), "metrics": {"mAP50": None}}]
+    folder = madeup.grid(tmp_path / "u", [madeup.cell(1, 2, undefined)], chosen=None)
+    assert "mAP50 is undefined on val" in answer.of_grid(grids.read_grid(folder))[0].text
+    there = madeup.grid(tmp_path / "t", [madeup.cell(1, 2, [madeup.repeat(0.5, 0)])], chosen=None)
+    assert grids.read_grid(there).why_none() == ""
+
+
 def test_a_metric_that_is_null_is_not_defined(tmp_path):
     repeat = madeup.repeat(0.5, 0)
     repeat["metrics"]["mAP50"] = None
@@ -64,6 +80,26 @@ def test_answers_below_the_threshold_are_not_drawn():
 
 def test_an_answer_without_boxes_is_told_in_words():
     assert predicted_of({"image": "a", "score": 0.75, "label": "qd"}, 0.5).text == "qd 0.75"
+
+
+def test_masks_are_told_by_their_classes():
+    """The mark of the whole picture is no score of an answer."""
+    masks = [{"class": "crack", "score": 0.9}, {"class": "pore", "score": 0.4}]
+    record = {"image": "a", "score": 1.0}
+    assert predicted_of({**record, "masks": masks}, 0.5).text == "crack, pore"
+    assert predicted_of({**record, "masks": []}, 0.5).text == "nothing"
+
+
+def test_the_truth_of_masks_is_what_they_show(tmp_path):
+    mask = {"size": [36, 48], "counts": "d2P7"}
+    notes = (Annotation("qf", mask=mask), Annotation("qd", mask=mask), Annotation("sd"))
+    madeup.training_set(tmp_path / "mix")
+    dataset = open_dataset(tmp_path / "mix")
+    frame = madeup.frame("test", 0, objects=notes, condition="2")
+    assert truth_of(frame, dataset, by_masks=True).text == "qd, qf"
+    assert truth_of(replace(frame, objects=()), dataset, by_masks=True).text == "nothing"
+    assert truth_of(replace(frame, objects=None), dataset, by_masks=True).text == "2"
+    assert truth_of(frame, dataset).text == "2"
 
 
 @pytest.mark.parametrize(

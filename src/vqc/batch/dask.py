@@ -54,16 +54,21 @@ def run(
                     yield Outcome(index, future.result())
                     continue
                 now = progress(items[index])
-                failures[index] = 1 if now > reached[index] else failures[index] + 1
+                failures[index] = 0 if now > reached[index] else failures[index] + _weight(error)
                 reached[index] = now
                 if isinstance(error, VqcError):
                     yield Outcome(index, failure=str(error))
                 elif failures[index] >= ATTEMPTS:
                     why = f"{type(error).__name__}: {error}".splitlines()[0]
-                    yield Outcome(index, failure=f"{ATTEMPTS} attempts failed; the last: {why}")
+                    yield Outcome(index, failure=f"it fails again and again: {why}")
                 else:
                     pending[send(items[index])] = index
             alone_since = _alone(client, alone_since)
+
+
+def _weight(error: object) -> int:
+    """How many attempts an end counts for: Dask itself gives up only after several lost workers."""
+    return ATTEMPTS if type(error).__name__ == "KilledWorker" else 1
 
 
 def _connect(address: str) -> Any:
@@ -95,7 +100,7 @@ def _finished(client: Any, pending: Any) -> list[Any]:
     """Futures that have ended; waits a little for the first."""
     from distributed import wait
 
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError), client.as_current():
         wait(list(pending), timeout=_LOOK_EVERY_S, return_when="FIRST_COMPLETED")
     if client.status not in ("running", "connecting"):
         raise VqcError("the Dask scheduler has gone; what is finished is kept")

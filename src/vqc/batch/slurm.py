@@ -21,6 +21,8 @@ from vqc.errors import InputError, OutputError, VqcError
 from vqc.files import replace_file
 from vqc.shards import ranges
 
+_SQUEUE = ("squeue", "--noheader", "--array", "--states=all", "-o", "%K %T")
+"""Of what has ended, too, for as long as Slurm remembers it."""
 SECONDS = 60.0
 """How long Slurm's commands may take to answer."""
 _TIME = re.compile(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}")
@@ -207,7 +209,7 @@ def queued(job: Job) -> Mapping[int, str] | None:
     states: dict[int, str] = {}
     for submission in job.submissions:
         try:
-            text = _call(["squeue", "--noheader", "--array", "-o", "%K %T", "-j", submission.id])
+            text = _call([*_SQUEUE, "-j", submission.id])
         except VqcError as error:
             if "Invalid job id" in str(error):  # Slurm has forgotten it: nothing of it goes on
                 continue

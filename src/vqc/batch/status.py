@@ -27,6 +27,7 @@ GOOD_S = 600.0
 """A shard shall take about ten minutes, or its start costs too much of it."""
 _RUNNING = ("RUNNING", "COMPLETING", "STAGE_OUT", "SIGNALING", "STOPPED", "SUSPENDED")
 _WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESIZING")
+_BROKEN = ("FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _shard(
         return ShardStatus(number, "waiting", done, total, str(queue).lower())
     logs = [job.log(sent, number) for sent in reversed(job.submissions) if number in sent.shards]
     why = (note.end if note else None) or next(filter(None, map(_last_line, logs)), "")
-    begun = bool(done or why or note is not None)
+    begun = bool(done or note is not None or queue in _BROKEN or any(log.exists() for log in logs))
     if queue is not None and queue != "COMPLETED":
         why = ": ".join(filter(None, [queue.lower(), why]))
     return ShardStatus(number, "failed" if begun else "missing", done, total, why)

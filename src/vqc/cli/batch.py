@@ -172,7 +172,8 @@ def _print_next(status: Status) -> None:
     if status.in_state("failed", "missing") and status.sure:
         show.then("vqc", "resume", _short(status.job.results))
     elif status.done == status.total and status.job.kind == "render":
-        show.then("vqc", "merge", _short(status.job.results))
+        if not (status.job.results / "manifest.jsonl").exists():
+            show.then("vqc", "merge", _short(status.job.results))
     elif status.done == status.total:
         show.then("vqc", *status.job.command, why="chooses, scores and draws")
 

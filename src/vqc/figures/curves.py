@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vqc.figures.style import COLOURS, DASHES, HALF_IN, INK, PALE, canvas, share_axis, short
+from vqc.figures.style import DASHES, HALF_IN, INK, PALE, PAPER, canvas, share_axis, short
 from vqc.tasks.contract import Curve
+from vqc.tasks.drawing import colour_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ALL = "all"
 """The line of all classes together."""
-MOST_COLOURED = len(COLOURS)
+MOST_COLOURED = len(DASHES)
 """Of more classes than this, the lowest few are coloured and the others are grey."""
 _LOWEST = 3
 _SCORES = ("confidence", "score", "threshold")
+_OWN = "threshold"
+"""What a class's own threshold is called among its metrics."""
+
+Threshold = float | Mapping[str, float]
+"""One for all classes, or each class with its own."""
 
 
 def is_over_score(curve: Curve) -> bool:
@@ -28,14 +35,34 @@ def is_over_score(curve: Curve) -> bool:
     return any(word in _SCORES for word in re.findall(r"[a-z]+", curve.x_label.lower()))
 
 
+def in_use(threshold: float, per_class: Mapping[str, Mapping[str, float]]) -> Threshold:
+    """The threshold of an evaluation; of each class its own, where its classes differ in it."""
+    own = {name: row[_OWN] for name, row in per_class.items() if _OWN in row}
+    if len(set(own.values())) > 1:
+        return own
+    return next(iter(own.values()), threshold)
+
+
 def draw(
-    curve: Curve, out: Path, title: str = "", mark: str = "", threshold: float | None = None
+    curve: Curve,
+    out: Path,
+    title: str = "",
+    mark: str = "",
+    threshold: Threshold | None = None,
+    classes: Sequence[str] = (),
 ) -> Path:
-    """Write a curve as a PNG. threshold: a place on x to point out, or None."""
+    """Write a curve as a PNG.
+
+    threshold: a place on x to point out, or one on the line of each class. classes: all of the
+    set in their order, which says their colours; without them those that have a line.
+    """
     with canvas(out, (HALF_IN, 4.3), title or curve.name, mark) as figure:
         panel = figure.subplots()
-        _draw_lines(panel, curve)
-        if threshold is not None:
+        classes = classes or [name for name in curve.lines if name != ALL]
+        _draw_lines(panel, curve, classes)
+        if isinstance(threshold, Mapping):
+            _mark_own(panel, curve, threshold, classes)
+        elif threshold is not None:
             panel.axvline(threshold, color=INK, linewidth=1, linestyle=":")
             panel.annotate(
                 f"in use: {threshold:.2f}", (threshold, 0), xycoords=("data", "axes fraction"),
@@ -50,7 +77,19 @@ def draw(
     return out
 
 
-def _draw_lines(panel: Axes, curve: Curve) -> None:
+def _mark_own(
+    panel: Axes, curve: Curve, thresholds: Mapping[str, float], classes: Sequence[str]
+) -> None:
+    """A point on the line of each class, where its own threshold is."""
+    look = {"markersize": 7, "markeredgecolor": PAPER, "markeredgewidth": 1.2, "zorder": 4}
+    for name, place in thresholds.items():
+        if name in curve.lines:
+            height = float(np.interp(place, curve.x, curve.lines[name]))
+            panel.plot(place, height, "o", color=colour_of(name, classes), **look)
+    panel.plot([], [], "o", color=INK, label="in use, of each class", **look)
+
+
+def _draw_lines(panel: Axes, curve: Curve, classes: Sequence[str]) -> None:
     names = [name for name in curve.lines if name != ALL]
     coloured = names
     if len(names) > MOST_COLOURED:
@@ -61,7 +100,7 @@ def _draw_lines(panel: Axes, curve: Curve) -> None:
             panel.plot(curve.x, curve.lines[name], color=PALE, linewidth=0.8, label=label)
     for k, name in enumerate(coloured):
         label = short(name) + (" (among the lowest)" if coloured is not names else "")
-        look = {"color": COLOURS[k], "linestyle": DASHES[k]}
+        look = {"color": colour_of(name, classes), "linestyle": DASHES[k]}
         panel.plot(curve.x, curve.lines[name], linewidth=1.4, label=label, **look)
     if ALL in curve.lines:
         panel.plot(curve.x, curve.lines[ALL], color=INK, linewidth=2.6, label="all classes")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from vqc.errors import InputError
 from vqc.figures.boxes import around, draw_box, font, write_label
+from vqc.figures.legend import Key, draw_key
 from vqc.figures.style import INK, MARK_EDGE, MARK_INK, MARK_PAPER, PAPER, short, write_png
 from vqc.pictures import read_picture
 from vqc.tasks.contract import Mistake
@@ -37,6 +38,8 @@ _FAINTEST = 0.01
 _NAMED = 6
 """In a picture with more boxes than this, only their colours tell what they are."""
 _GAP_PX, _LINE_PX, _FONT_PX, _LETTERS = 8, 18, 14, 54
+
+_BOXES = (("truth: full line", TRUTH), ("prediction: dashed", PREDICTED))
 
 Source = Mapping[str, str]
 """Image to where it comes from, as `origin` says it."""
@@ -159,9 +162,12 @@ def example_tile(
 
 
 def draw_sheet(
-    tiles: Sequence[Tile], out: Path, title: str, mark: str = "", columns: int = 3
+    tiles: Sequence[Tile], out: Path, title: str, mark: str = "", columns: int = 3, key: Key = ()
 ) -> Path:
-    """Write tiles as one PNG. Raises InputError where there is none, OutputError."""
+    """Write tiles as one PNG. Raises InputError where there is none, OutputError.
+
+    key: classes whose masks are drawn, with their colours.
+    """
     from PIL import Image
 
     if not tiles:
@@ -171,7 +177,8 @@ def draw_sheet(
     cards = [_card(tile, across) for tile in tiles]
     rows = [cards[k : k + columns] for k in range(0, len(cards), columns)]
     width = columns * (cards[0].width + _GAP_PX) + _GAP_PX
-    head = _head(title, mark, width, any(tile.boxed for tile in tiles))
+    colours = draw_key((*(_BOXES if any(tile.boxed for tile in tiles) else ()), *key), width)
+    head = _head(title, mark, width, colours)
     height = head.height + sum(max(c.height for c in row) + _GAP_PX for row in rows)
     sheet = Image.new("RGB", (width, height), _GROUND)
     sheet.paste(head, (0, 0))
@@ -259,25 +266,22 @@ def _card(tile: Tile, across: int) -> Image.Image:
     return card
 
 
-def _head(title: str, mark: str, width: int, boxed: bool) -> Image.Image:
-    """Title, what the colours of boxes mean, and why the score is not honest."""
+def _head(title: str, mark: str, width: int, key: Image.Image) -> Image.Image:
+    """Title, what the colours mean, and why the score is not honest."""
     from PIL import Image, ImageDraw
 
     letters = max(20, width // 9)
     titles, marks = textwrap.wrap(title, letters) or [""], textwrap.wrap(mark, letters)
-    key = (("truth: full line", TRUTH), ("prediction: dashed", PREDICTED)) if boxed else ()
-    height = 12 + 26 * boxed + 22 * len(titles) + (20 * len(marks) + 12 if marks else 0)
+    height = 12 + key.height + 22 * len(titles) + (20 * len(marks) + 12 if marks else 0)
     head = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(head)
     y = 8
     for line in titles:
         draw.text((_GAP_PX, y), line, fill=INK, font=font(18, bold=True))
         y += 22
-    x = _GAP_PX
-    for text, colour in key:
-        draw.text((x, y + 2), text, fill=colour, font=font(_FONT_PX, bold=True))
-        x += int(draw.textlength(text, font=font(_FONT_PX, bold=True))) + 20
-    y += 26 * boxed
+    if key.height:
+        head.paste(key, (0, y))
+    y += key.height
     if marks:
         box = (_GAP_PX, y, width - _GAP_PX, y + 20 * len(marks) + 4)
         draw.rectangle(box, fill=MARK_PAPER, outline=MARK_EDGE)

@@ -30,7 +30,9 @@ from vqc.types import Fault, Frame, IntArray, Manifest
 
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in IMAGE_SUFFIXES)
 _IMAGE_CLASS = re.compile(rf"(?P<image>.+(?:{_SUFFIXES}))_(?P<name>.+)", re.IGNORECASE)
+_COLUMNS = "ImageId_ClassId,EncodedPixels or ImageId,ClassId,EncodedPixels"
 _LOOKED_AT = 20
+_HEAD_BYTES, _HEAD_SHOWN = 4096, 200
 _PLAIN = re.compile(r"[1-9][0-9]{0,14}(?: [1-9][0-9]{0,14})*")
 """Runs as everybody writes them: whole numbers from 1."""
 _BEYOND = 10**15
@@ -50,10 +52,8 @@ def read(listing: Listing, unlabelled_is_empty: bool = False) -> Reading:
     """One object for each row that holds runs; masks have the size of the picture's header."""
     tables = _tables(listing)
     if not tables:
-        raise InputError(
-            "expected a .csv with the columns ImageId_ClassId,EncodedPixels or "
-            "ImageId,ClassId,EncodedPixels; found none"
-        )
+        expected = f"expected a .csv with the columns {_COLUMNS}; found none"
+        raise InputError("; ".join([expected, *not_understood(listing)]))
     pictures, labelled = Pictures(listing.images), Labelled()
     for file in tables:
         rows, faults = read_table(listing.root, file)
@@ -66,6 +66,19 @@ def read(listing: Listing, unlabelled_is_empty: bool = False) -> Reading:
                 continue
             labelled.add(_item(listing, picture, file, found), found[0][0])
     return labelled.reading(pictures.files, f"a row in {', '.join(tables)}", unlabelled_is_empty)
+
+
+def not_understood(listing: Listing) -> list[str]:
+    """A note on each CSV file that mentions runs and cannot be read, with the reason."""
+    read_ones = _tables(listing)
+    notes = []
+    for file in _candidates(listing):
+        if file not in read_ones and not _is_sample(file) and (why := _why_not(listing, file)):
+            notes.append(
+                f"{file} was not understood and is left out: {why}; expected the columns "
+                f"{_COLUMNS} in UTF-8, lines ending with a line feed"
+            )
+    return notes
 
 
 def to_severstal_csv(manifest: Manifest) -> str:
@@ -144,13 +157,42 @@ def _pairs(text: str) -> IntArray:
 def _tables(listing: Listing) -> tuple[str, ...]:
     """The CSV files with runs; a sample of what to hand in is no label."""
     found = []
-    for file in sorted(listing.ending(".csv"), key=lambda f: (f.count("/"), f))[:_LOOKED_AT]:
+    for file in _candidates(listing):
         columns = columns_of(listing.root, file)
         names = {"imageid_classid"} <= {*columns} or {"imageid", "classid"} <= {*columns}
-        is_sample = file.rpartition("/")[2].lower().startswith("sample_submission")
-        if names and "encodedpixels" in columns and not is_sample:
+        if names and "encodedpixels" in columns and not _is_sample(file):
             found.append(file)
     return tuple(found)
+
+
+def _candidates(listing: Listing) -> list[str]:
+    return sorted(listing.ending(".csv"), key=lambda f: (f.count("/"), f))[:_LOOKED_AT]
+
+
+def _is_sample(file: str) -> bool:
+    return file.rpartition("/")[2].lower().startswith("sample_submission")
+
+
+def _why_not(listing: Listing, file: str) -> str:
+    """Why a table of runs is none that is read; empty where it is about something else."""
+    try:
+        with (listing.root / file).open("rb") as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError:
+        return ""
+    is_wide = b"\0" in head  # every other byte of plain letters in UTF-16
+    text = head.replace(b"\0", b"").decode("utf-8", "replace").lower()
+    lines = text.splitlines()
+    if not lines or "encodedpixels" not in lines[0]:
+        return ""
+    if is_wide:
+        return "it is in UTF-16"
+    if "\n" not in text and "\r" in text:
+        return "its lines end with a bare carriage return"
+    columns = columns_of(listing.root, file)
+    if "encodedpixels" in columns and "imageid" in columns:
+        return "it has no column ClassId, so nothing says what its masks show"
+    return f"its columns are {', '.join(columns)[:_HEAD_SHOWN]}"
 
 
 def _by_image(file: str, rows: list[tuple[int, Row]], faults: list[Fault]) -> dict[str, _Rows]:

@@ -28,7 +28,10 @@ State = Literal["done", "failed", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Of one training; failure: why there is none."""
+    """Of one training; failure: why there is none.
+
+    chosen_on: the split that its metrics are of; None where it has none to compare.
+    """
 
     state: State
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -36,6 +39,7 @@ class Result:
     best_epoch: int | None = None
     seconds: float | None = None
     failure: str | None = None
+    chosen_on: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -156,6 +160,7 @@ class Book:
             "metrics": plain(result.metrics),
             "run": os.path.relpath(self.runs / trial.name),
             "failure": result.failure,
+            "chosen_on": result.chosen_on,
             "epochs": result.epochs,
             "best_epoch": result.best_epoch,
             "images": trial.images,
@@ -202,4 +207,6 @@ def _result(folder: Path) -> Result:
     except InputError:
         return Result("waiting")
     metrics = run.metrics if run.chosen_on == "val" else {}
-    return Result("done", metrics, run.epochs, run.best_epoch, round(run.seconds, 1))
+    return Result(
+        "done", metrics, run.epochs, run.best_epoch, round(run.seconds, 1), chosen_on=run.chosen_on
+    )

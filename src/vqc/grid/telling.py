@@ -15,6 +15,8 @@ from vqc.mix.splits import TEST, TRAIN, VAL
 
 PLAN_COLUMNS = ("cell", "train", "val", "test", "epochs", "pictures seen", "there")
 _METRICS = ("mAP50", "precision", "recall", "F1")
+"""Shown after the metric that the grid chooses by."""
+_MOST_METRICS = 4
 _DIGITS = 3
 
 
@@ -67,7 +69,7 @@ def score_rows(book: Book) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Columns, and a row for each cell, the best first: means and spreads over the repeats."""
     from vqc.figures.style import mean_and_spread, said
 
-    names = [name for name in _METRICS if name in book.metrics] or book.metrics[: len(_METRICS)]
+    names = _shown(book)
     rows = []
     for cell in book.ranked():
         trials = book.trials_of(cell)
@@ -78,12 +80,36 @@ def score_rows(book: Book) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     return ("cell", "trained", *names), rows
 
 
+def _shown(book: Book) -> list[str]:
+    """Names of the metrics in the table: the headline first, then known ones, or any."""
+    there = book.metrics
+    known = [name for name in _METRICS if name in there]
+    first = [name for name in (book.headline.metric,) if name in there]
+    return list(dict.fromkeys([*first, *(known or there)]))[:_MOST_METRICS]
+
+
+def _why_none(book: Book) -> str:
+    """Why no cell is chosen."""
+    done, task, metric = book.in_state("done"), book.drawing.request.task, book.headline.metric
+    if not done:
+        return "no training is finished, so no cell is chosen"
+    if book.best() is not None:
+        return "no cell is chosen yet; the same command goes on and does so after the last training"
+    finished = f"{len(done)} training{'s' * (len(done) != 1)} finished"
+    if not any(book.results[trial.name].chosen_on == "val" for trial in done):
+        return (
+            f"{finished}, but task {task} gives no score on val (chosen_on is None): cells cannot "
+            "be compared, so none is chosen. Each run stands for itself; vqc eval scores it"
+        )
+    return f"{finished}, and {metric} is undefined on val in each, so no cell is chosen"
+
+
 def result_lines(book: Book) -> list[str]:
     """The chosen cell, how it does on test, and what more photos would bring."""
     from vqc.figures.style import mean_and_spread, said
 
     if book.chosen is None:
-        return ["no training is finished, so no cell is chosen"]
+        return [_why_none(book)]
     lines = [f"chosen on val: {book.chosen['cell']}"]
     tests, metric = book.chosen["test"], book.headline.metric
     honest = [test["metrics"].get(metric) for test in tests if not test["mark"]]

@@ -23,6 +23,7 @@ from vqc.inspection import (
 )
 from vqc.inspection.areas import areas, edges
 from vqc.inspection.columns import CAD, REAL, SIMULATED, SOURCES, SPLITS, Columns
+from vqc.inspection.sheet import PALETTE
 from vqc.types import FloatArray
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which colour-blind readers tell apart as well.
 COLOURS = {CAD: "#0072b2", SIMULATED: "#009e73", REAL: "#d55e00"}
-LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 NAMES = {CAD: "CAD", SIMULATED: "simulated photos", REAL: "photos"}
 _LOOKS = {"train": (1.0, ""), "val": (0.6, "////"), "test": (0.3, "...."), None: (1.0, "")}
 """How strong a split's colour is, and what it is hatched with."""
+_MOST_LINES = 7
 MOST_BARS = 40
 """So many classes have a bar; of more, those with the most frames."""
 _WIDTH_IN, _BAR_IN, _ROW_IN = 13.0, 0.26, 3.6
@@ -131,6 +132,7 @@ def _draw_bars(panel: Axes, names: Sequence[str], rows: Sequence[BalanceRow], co
     panel.set_yticks(range(len(names)), [_short(name) for name in names])
     panel.set_ylim(len(names) - 0.4, -0.6)
     panel.set_xlim(0, max(1.0, ends.max()) * 1.1)
+    panel.xaxis.get_major_locator().set_params(integer=True)
     panel.set_xlabel("frames that show it")
     panel.spines[["top", "right"]].set_visible(False)
 
@@ -239,18 +241,21 @@ def _draw_areas(figure: Any, of: Columns) -> None:
     found = sorted(areas(of), key=lambda row: -row.masks)[:MOST_BARS]
     figure.suptitle("Masks: how many of each class, and how large they are", fontsize=10)
     counts, sizes = figure.subplots(1, 2)
-    for k, row in enumerate(found):
-        colour = LINES[k % len(LINES)]
+    numbers = [of.classes.index(row.class_name) for row in found]
+    colours = [PALETTE[number % len(PALETTE)] for number in numbers]
+    for k, (row, colour) in enumerate(zip(found, colours, strict=True)):
         counts.barh(k, row.masks, height=0.75, color=colour)
         counts.text(row.masks, k, f" {row.masks:,} in {row.frames:,} frames", va="center", size=8)
     counts.set_yticks(range(len(found)), [_short(row.class_name) for row in found])
     counts.set(ylim=(len(found) - 0.4, -0.6), xlim=(0, found[0].masks * 1.35), xlabel="masks")
+    counts.xaxis.get_major_locator().set_params(integer=True)
     counts.spines[["top", "right"]].set_visible(False)
     bins = edges(of)
-    for k, row in enumerate(found[: len(LINES)]):
-        mine = of.area_px[(of.class_number == of.classes.index(row.class_name)) & of.has_mask]
+    for row, number, colour in list(zip(found, numbers, colours, strict=True))[:_MOST_LINES]:
+        mine = of.area_px[(of.class_number == number) & of.has_mask]
         label = f"{_short(row.class_name)}, median {row.area_px[1]:,} px"
-        sizes.stairs(np.histogram(mine, bins)[0], bins, color=LINES[k], linewidth=1.5, label=label)
+        look = {"color": colour, "linestyle": "-" if number < len(PALETTE) else "--"}
+        sizes.stairs(np.histogram(mine, bins)[0], bins, linewidth=1.5, label=label, **look)
     sizes.set(xscale="log", yscale="symlog", xlabel="area, px", ylabel="masks")
     sizes.set_ylim(0, 8 * sizes.get_ylim()[1])  # room for the legend
     for axis in (sizes.xaxis, sizes.yaxis):

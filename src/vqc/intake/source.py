@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vqc.errors import InputError
 from vqc.formats.readers import reader, recognise
+from vqc.formats.severstal import not_understood
 from vqc.formats.source import IMAGE_SUFFIXES, SPLITS, Listing, Reading, list_source
 from vqc.intake import archive, video
 from vqc.intake.request import Recipe
@@ -103,7 +104,8 @@ def found_in(source: Path, recipe: Recipe, work: Path, stage: Stage) -> Found:
         text = str(error).replace(str(listing.root), str(source))
         raise InputError(text if str(source) in text else f"{source}: {text}") from None
     faults = (*reading.faults, *(Fault(file, None, _NO_FILE) for file in listing.others))
-    reading = replace(reading, faults=faults, notes=(*reading.notes, *unread))
+    notes = (*reading.notes, *unread, *not_understood(listing))
+    reading = replace(reading, faults=faults, notes=notes)
     if videos and any(i.objects or i.masks or i.label or i.condition for i in reading.items):
         raise InputError(
             f"{source}: labelled pictures ({name}: {why}) and {len(videos)} videos, which have no "

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vqc import honesty
-from vqc.errors import VqcError
 from vqc.figures.style import mean_and_spread, said, spelled
 from vqc.report import surety
-from vqc.report.compare import Row, metrics_of
+from vqc.report.compare import Row, headline_of, metrics_of
 from vqc.report.grids import DONE, GridReport
 from vqc.report.html import DIGITS, counted
 from vqc.report.reading import RunReport
@@ -37,24 +36,6 @@ class Line:
     def said(self) -> str:
         verdict = self.mark or ("honest score" if self.honest else "")
         return f"{self.about}: {self.text}" + (f" [{verdict}]" if verdict else "")
-
-
-def headline_of(task: str, names: Sequence[str]) -> tuple[str, int]:
-    """The metric that a task's runs are compared by, and 1 where more is better, else -1.
-
-    As the plugin says; without it the known one that the runs have, else their first.
-    """
-    from vqc.tasks import find
-
-    try:
-        headline = find(task).headline
-        for name in names:
-            if headline.metric in (name, spelled(name)):
-                return name, 1 if headline.higher_is_better else -1
-    except VqcError:  # a report is read where the task need not be installed
-        pass
-    spelt = {spelled(name): name for name in names}
-    return spelt.get("mAP50") or next(iter(names), ""), 1
 
 
 # Runs -------------------------------------------------------------------------------------
@@ -178,7 +159,8 @@ def of_grid(grid: GridReport) -> list[Line]:
     done = f"{grid.count(DONE):,} of {counted(total, 'training')} done"
     chosen = grid.chosen
     if chosen is None:
-        return [Line("Training set", f"None is chosen yet: {done}.")]
+        why = grid.why_none()
+        return [Line("Training set", f"{why} ({done})." if why else f"None is chosen yet: {done}.")]
     of = f"chosen of {counted(len(grid.places), 'training set')}"
     text = f"{chosen.said()}, {of} by {spelled(grid.metric)} on val ({grid.val}); {done}."
     lines = [Line("Training set", text, grid.mark), _on_test(grid)]

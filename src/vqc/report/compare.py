@@ -9,12 +9,13 @@ from string import ascii_uppercase
 from typing import TypeGuard
 
 from vqc import honesty
+from vqc.errors import VqcError
 from vqc.evaluations import Stored
 from vqc.figures.style import spelled
 from vqc.report.reading import Composition, RunReport, Scored
 
 KNOWN = ("precision", "recall", "mAP50", "mAP50-95", "F1")
-"""The columns of the study's table, in its order."""
+"""The columns of the study's table, in its order, after the metric that runs are compared by."""
 MOST_COLUMNS = 8
 _TRAINED = "what training saw"
 _SEED = re.compile(r"[-_](seed)?\d+(-[0-9a-f]{8})?$")
@@ -109,12 +110,44 @@ def is_repeat(one: RunReport, other: RunReport) -> bool:
     return settings[0] == settings[1] and (same_set or same_kind)
 
 
+def headline_of(task: str, names: Sequence[str]) -> tuple[str, int]:
+    """The metric that a task's runs are compared by, and 1 where more is better, else -1.
+
+    As the plugin says; without it the known one that the runs have, else their first.
+    """
+    from vqc.tasks import find
+
+    try:
+        headline = find(task).headline
+        for name in names:
+            if headline.metric in (name, spelled(name)):
+                return name, 1 if headline.higher_is_better else -1
+    except VqcError:  # a report is read where the task need not be installed
+        pass
+    spelt = {spelled(name): name for name in names}
+    return spelt.get("mAP50") or next(iter(names), ""), 1
+
+
 def metrics_of(rows: Sequence[Row]) -> list[str]:
-    """The metrics to show: the known ones first, then the others as they come."""
-    there = dict.fromkeys(name for row in rows for name in row.scores)
+    """The metrics to show: the headline, the known ones, then the others as they come.
+
+    Where there are too many, those go first that an F1 of the same kind sums up: of
+    precision-tolerant, recall-tolerant and F1-tolerant the last one stays.
+    """
+    there = list(dict.fromkeys(name for row in rows for name in row.scores))
     by_name = {spelled(name): name for name in there}
+    first = [headline_of(row.runs[0].run.task, there)[0] for row in rows[:1] if there]
     known = [by_name[name] for name in KNOWN if name in by_name]
-    return [*known, *(name for name in there if name not in known)][:MOST_COLUMNS]
+    ordered = list(dict.fromkeys([*first, *known, *there]))
+    if len(ordered) > MOST_COLUMNS:
+        ordered = [name for name in ordered if _summed_up_in(name) not in there]
+    return ordered[:MOST_COLUMNS]
+
+
+def _summed_up_in(metric: str) -> str:
+    """Such as F1-tolerant for recall-tolerant; empty for any other metric."""
+    part, _, kind = metric.partition("-")
+    return f"F1-{kind}" if kind and part in ("precision", "recall") else ""
 
 
 def _key(run: RunReport, wanted: str | None) -> str | None:

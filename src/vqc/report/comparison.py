@@ -30,7 +30,7 @@ def comparison(rows: Sequence[Row], out: Path) -> Markup:
     drawn = bars.runs(
         [bars.Bar(_bar_label(row, letters), row.scores, row.mark) for row in rows],
         out / "comparison.png",
-        metrics=[name for name in metrics if spelled(name) in STUDY] or list(metrics[:4]),
+        metrics=_drawn(metrics),
     )
     marks = "; ".join(dict.fromkeys(row.mark for row in rows if row.mark))
     return tag(
@@ -44,6 +44,12 @@ def comparison(rows: Sequence[Row], out: Path) -> Markup:
         reasons({row.label: row.reasons for row in rows}),
         id="comparison",
     )
+
+
+def _drawn(metrics: Sequence[str]) -> list[str]:
+    """Of the columns those with a panel: the first, which is the headline, and the study's."""
+    shown = [name for name in metrics[1:] if spelled(name) in STUDY]
+    return [*metrics[:1], *(shown or metrics[1:4])]
 
 
 def reasons(found: Mapping[str, Sequence[str]]) -> Markup | None:

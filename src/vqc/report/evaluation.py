@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vqc.dataset import Dataset
 from vqc.errors import InputError
 from vqc.evaluations import Stored
-from vqc.figures import bars, confusion, curves, sheets
+from vqc.figures import bars, confusion, curves, legend, sheets
 from vqc.figures.sheets import Drawn, Example, Tile
 from vqc.formats import exported_box
 from vqc.inspection import sheet
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLES, MISTAKES_DRAWN = 6, 24
 """Pictures on the sheets."""
+_NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,13 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photos:
-    """Tiles to show. problem: why some or all are lacking, in words, or empty."""
+    """Tiles to show. problem: why some or all are lacking, in words, or empty. key: the classes
+    whose masks they show, with their colours."""
 
     examples: tuple[Tile, ...] = ()
     mistakes: tuple[Tile, ...] = ()
     problem: str = ""
+    key: legend.Key = ()
 
 
 def draw(stored: Stored, out: Path, prefix: str = "") -> list[Figure]:
@@ -57,10 +60,12 @@ def draw(stored: Stored, out: Path, prefix: str = "") -> list[Figure]:
         found.append(Figure(file, f"confusion matrix on {on}", len(stored.confusion.names) > 16))
     for number, curve in enumerate(stored.curves):
         name = slug(curve.name) or f"curve-{number}"
-        place = stored.threshold if curves.is_over_score(curve) else None
+        in_use = curves.in_use(stored.threshold, stored.per_class)
+        place = in_use if curves.is_over_score(curve) else None
         file = out / f"{prefix}{name}.png"
         title = f"{curve.y_label} against {curve.x_label}"
-        curves.draw(curve, file, title[:1].upper() + title[1:], mark, place)
+        classes = list(stored.per_class)
+        curves.draw(curve, file, title[:1].upper() + title[1:], mark, place, classes)
         found.append(Figure(file, f"{title} on {on}"))
     file = out / f"{prefix}groups.png"
     if stored.groups and bars.groups(stored.groups, file, f"By groups on {on}", mark):
@@ -90,16 +95,24 @@ def draw_photos(stored: Stored, roots: Sequence[Path], out: Path, prefix: str = 
             sheets.example_tile(example, folder, sources, _opened(stored, example.image))
             for example in examples(stored, dataset)
         ]
+        key = _mask_key(stored)
     except InputError as error:
         return Photos(problem=str(error))
     if worst:
         file = out / f"{prefix}mistakes.png"
-        sheets.draw_sheet(worst, file, f"Worst mistakes {title}", stored.mark)
+        sheets.draw_sheet(worst, file, f"Worst mistakes {title}", stored.mark, key=key)
     if shown:
-        file = out / f"{prefix}examples.png"
-        sheets.draw_sheet(shown, file, f"Truth and prediction {title}", stored.mark, columns=4)
+        file, said = out / f"{prefix}examples.png", f"Truth and prediction {title}"
+        sheets.draw_sheet(shown, file, said, stored.mark, columns=4, key=key)
     problem = _not_found(stored) if dataset is None else ""
-    return Photos(tuple(shown), tuple(worst), problem)
+    return Photos(tuple(shown), tuple(worst), problem, key)
+
+
+def _mask_key(stored: Stored) -> legend.Key:
+    """The colours of masks in what the task has drawn."""
+    if not stored.drawn:
+        return ()
+    return legend.mask_key(next(stored.predictions(), {}), list(stored.per_class))
 
 
 def _opened(stored: Stored, image: str) -> Image.Image | None:
@@ -114,22 +127,25 @@ def examples(stored: Stored, dataset: Dataset | None, count: int = EXAMPLES) -> 
     """
     if dataset is None:
         right, wrong = _drawn_images(stored)
-        truths = dict.fromkeys((right + wrong)[:count], Drawn())
+        images, frames = (right + wrong)[:count], {}
     else:
-        chosen = _chosen(stored, dataset, count)
-        truths = {frame.image: truth_of(frame, dataset) for frame in chosen}
-    if not truths:
+        frames = {frame.image: frame for frame in _chosen(stored, dataset, count)}
+        images = list(frames)
+    if not images:
         return []
     answers = {
         str(record.get("image")): record
         for record in stored.predictions()
-        if record.get("image") in truths
+        if record.get("image") in images
     }
-    return [
-        Example(image, truth, predicted_of(answers[image], stored.threshold))
-        for image, truth in truths.items()
-        if image in answers
-    ]
+    found = []
+    for image in images:
+        if image in answers:
+            answer, truth = answers[image], Drawn()
+            if dataset is not None:
+                truth = truth_of(frames[image], dataset, by_masks="masks" in answer)
+            found.append(Example(image, truth, predicted_of(answer, stored.threshold)))
+    return found
 
 
 def _drawn_images(stored: Stored) -> tuple[list[str], list[str]]:
@@ -150,27 +166,36 @@ def _chosen(stored: Stored, dataset: Dataset, count: int) -> list[Frame]:
     return chosen
 
 
-def truth_of(frame: Frame, dataset: Dataset) -> Drawn:
-    """The labels of a frame: its boxes, as the set's label files have them, or its label."""
+def truth_of(frame: Frame, dataset: Dataset, by_masks: bool = False) -> Drawn:
+    """The labels of a frame: its boxes, as the set's label files have them, or its label.
+
+    by_masks: the classes of its masks are said instead of its label, as for an answer of masks.
+    """
     boxes = []
     for note in frame.objects or ():
         box = exported_box(note, frame.width, frame.height, dataset.box)
         if box is not None:
             boxes.append((box, note.class_name, None))
     said = [text for text in (frame.label, frame.condition) if text is not None]
+    if by_masks and frame.objects is not None:
+        shown = {note.class_name for note in frame.objects if note.mask is not None}
+        said = [name for name in dataset.manifest.classes if name in shown] or [_NOTHING]
     return Drawn(tuple(boxes), ", ".join(said))
 
 
 def predicted_of(record: Mapping[str, Any], threshold: float) -> Drawn:
     """The answer in a line of predictions.jsonl; objects below the threshold do not count.
 
+    Of masks their classes are said: each class has a threshold of its own, by which they are made.
     Raises InputError for an answer that is not as a task writes it.
     """
     try:
         found = [each for each in record.get("objects") or () if each["score"] >= threshold]
         boxes = [(_box(each["box"]), str(each["class"]), float(each["score"])) for each in found]
         said = [str(record[key]) for key in ("class", "label", "condition") if record.get(key)]
-        if "objects" not in record:
+        if "masks" in record:
+            said = [", ".join(str(mask["class"]) for mask in record["masks"]) or _NOTHING]
+        elif "objects" not in record:
             said.append(f"{float(record['score']):.2f}")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"predictions.jsonl: not an answer ({error!r}): {record}") from None

@@ -8,7 +8,8 @@ from pathlib import Path
 from vqc.figures import grid as drawing
 from vqc.figures.style import STUDY, spelled
 from vqc.report import html
-from vqc.report.answer import headline_of, sentence
+from vqc.report.answer import sentence
+from vqc.report.compare import headline_of
 from vqc.report.evaluation import slug
 from vqc.report.grids import DONE, FAILED, WAITING, Against, GridReport, Place
 from vqc.report.html import Markup, tag
@@ -67,9 +68,8 @@ def _overview(grid: GridReport) -> Markup:
 def _chosen(grid: GridReport) -> Markup:
     head = tag("h3", "The chosen training set")
     if grid.chosen is None:
-        text = (
-            "None yet: the trainings that are left come first. The same vqc grid command goes on."
-        )
+        left = "None yet: the trainings that are left come first. The same vqc grid command goes on"
+        text = f"{grid.why_none() or left}."
         return html.join([head, tag("p", text, class_="missing")])
     metrics = study_metrics(grid)
     rows = [
@@ -149,7 +149,8 @@ def _curves(grid: GridReport, out: Path) -> list[object]:
     metrics = study_metrics(grid)
     line = drawing.composition(cells, out / "grid-composition.png", grid.metric, metrics, grid.mark)
     if line is None:
-        return [tag("p", "No training is finished, so there is no curve yet.", class_="missing")]
+        why = grid.why_none() or "No training is finished, so there is no curve yet"
+        return [tag("p", f"{why}.", class_="missing")]
     kept = grid.chosen.combination if grid.chosen else grid.combinations[0]
     mine = [place.cell for place in grid.places if place.combination == kept]
     axes: tuple[Against, ...] = ("real", "cad")

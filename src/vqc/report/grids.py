@@ -89,6 +89,23 @@ class GridReport:
     def count(self, state: str) -> int:
         return sum(place.states.get(state, 0) for place in self.places)
 
+    def why_none(self) -> str:
+        """Why no cell is chosen although trainings are done; empty where others are left.
+
+        Without an end mark, as a sentence may go on.
+        """
+        scores = [v for place in self.places for v in place.cell.scores.get(self.metric, ())]
+        if self.chosen or not self.count(DONE) or any(map(math.isfinite, scores)):
+            return ""
+        if any(place.cell.scores for place in self.places):
+            return (
+                f"None can be chosen: {spelled(self.metric)} is undefined on val in every training"
+            )
+        return (
+            f"None can be chosen: trainings are done, but task {self.task} gives no score on val "
+            "(chosen_on is None), so training sets cannot be compared"
+        )
+
     @property
     def combinations(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(place.combination for place in self.places))

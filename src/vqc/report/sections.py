@@ -11,12 +11,13 @@ from typing import Any
 from vqc import honesty
 from vqc.errors import InputError
 from vqc.evaluations import Stored
-from vqc.figures import bars, training
+from vqc.figures import bars, curves, training
+from vqc.figures.legend import Key
 from vqc.figures.sheets import Tile
 from vqc.figures.style import mean_and_spread, said, spelled
 from vqc.report import evaluation, html
-from vqc.report.answer import eval_command, headline_of
-from vqc.report.compare import Row, main_evaluation
+from vqc.report.answer import eval_command
+from vqc.report.compare import Row, headline_of, main_evaluation
 from vqc.report.comparison import ranged, reasons
 from vqc.report.html import DIGITS, Markup, tag
 from vqc.report.reading import RunReport
@@ -134,10 +135,18 @@ def _scores(evaluations: Sequence[Stored]) -> Markup:
             html.score([stored.metrics[n]] if n in stored.metrics else [], bool(stored.mark))
             for n in names
         ]
-        rows.append([label, *values, f"{stored.frames:,}", f"{stored.threshold:.2f}"])
+        rows.append([label, *values, f"{stored.frames:,}", _threshold(stored)])
     found = {_name(stored): stored.reasons for stored in evaluations}
     heads = ["scored on", *map(spelled, names), "frames", "threshold"]
     return tag("div", tag("h3", "Scores"), html.table(heads, rows), reasons(found))
+
+
+def _threshold(stored: Stored) -> str:
+    """Such as "0.25", or "0.32–0.61, by class"."""
+    found = curves.in_use(stored.threshold, stored.per_class)
+    if isinstance(found, Mapping):
+        return f"{min(found.values()):.2f}–{max(found.values()):.2f}, by class"
+    return f"{found:.2f}"
 
 
 def _details(
@@ -160,7 +169,7 @@ def _details(
         ("Worst mistakes", photos.mistakes[: share.mistakes]),
     )
     for title, tiles in shown:
-        parts += _tiles(title, tiles, stored.mark, share.quality)
+        parts += _tiles(title, tiles, stored.mark, (share.quality, photos.key))
     if share.sheets and photos.examples:
         text = f"More of them, and sharper: {share.sheets}/{prefix}examples.png and mistakes.png."
         parts.append(tag("p", text, class_="note"))
@@ -215,9 +224,11 @@ def _value(value: float | None, name: str, mark: str) -> object:
     return html.score([value], bool(mark))
 
 
-def _tiles(title: str, tiles: Sequence[Tile], mark: str, quality: int) -> list[object]:
+def _tiles(title: str, tiles: Sequence[Tile], mark: str, look: tuple[int, Key]) -> list[object]:
+    """look: quality of the pictures, and the classes whose masks they show."""
     if not tiles:
         return []
+    quality, classes = look
     cards = []
     for tile in tiles:
         sides = ("truth", "prediction") if len(tile.pictures) > 1 else ("",)
@@ -236,9 +247,14 @@ def _tiles(title: str, tiles: Sequence[Tile], mark: str, quality: int) -> list[o
         class_="note",
     )
     boxed = any(tile.boxed for tile in tiles)
+    named = [
+        tag("span", name, class_="masked", style=f"border-color: {colour}")
+        for name, colour in classes
+    ]
+    masked = tag("p", html.join(named, " "), class_="note") if named else None
     kind = "pairs" if any(tile.across > 1 for tile in tiles) else "tiles"
     head = tag("h3", f"{title} ", html.marked(mark))
-    return [head, key if boxed else None, tag("div", *cards, class_=kind)]
+    return [head, key if boxed else None, masked, tag("div", *cards, class_=kind)]
 
 
 def _training(report: RunReport, out: Path) -> Markup | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vqc.tasks.segment.counts import Counts, histogram, hundredths, mean
+from vqc.tasks.segment.findings import curves
 from vqc.tasks.segment.scoring import by_class, summary
 from vqc.tasks.segment.thresholds import choose, middle
 from vqc.tasks.segment.tolerance import metrics, near
@@ -90,6 +91,20 @@ def test_the_threshold_lies_in_the_middle_of_the_best():
     assert counts.at((threshold,), (0,)).dice().tolist() == [[1.0]]
 
 
+def test_equally_good_thresholds_that_rounding_tells_apart_are_one_plateau():
+    """Mean Dice is 8/9 from 2/3 + 1 + 1 and from 1 + 2/3 + 1: the last bit depends on the order."""
+    both_found, one_found = np.float32([0.9, 0.3] + [0] * 8), np.float32([0.9] * 2 + [0] * 8)
+    one, two = line(0), line(0, 1)
+    for rest in range(9):
+        wide = np.float32([0.99] * (1 + rest) + [0] * (9 - rest))[None, None]
+        pair = [(both_found[None, None], one), (both_found[None, None], two)]
+        for order in (pair, pair[::-1]):
+            for times in (1, 2, 3):
+                counts = counts_of([*[(wide, one)] * times, *order])
+                assert 5 <= choose(counts).hundredths[0] <= 90
+    assert choose(counts_of([(one_found[None, None], two)])).hundredths[0] == 47
+
+
 def test_every_class_has_a_threshold_of_its_own():
     truth = np.concatenate([line(1, 2), line(3, 4)], axis=2)
     maps = truth.transpose(2, 0, 1) * np.array([0.1, 0.7])[:, None, None] + 0.1
@@ -108,6 +123,19 @@ def test_a_minimum_area_counts_where_it_helps():
 
 def test_without_val_half_the_probability():
     assert middle(2).hundredths == (50, 50) and middle(2).least_px == (0, 0)
+
+
+# Curves -----------------------------------------------------------------------------------------
+
+
+def test_thresholds_at_which_nothing_is_found_have_no_precision():
+    """Four of five predicted pixels are right up to a threshold of 0.6, and above nothing."""
+    found = np.float32([0.6] * 5 + [0] * 5)[None, None]
+    counts = counts_of([(found, line(0, 1, 2, 3))])
+    _, curve = curves(counts, ("a",))
+    assert curve.lines["a"].tolist() == [0.8] * 101
+    _, blind = curves(counts_of([(found * 0, line(0))]), ("a",))
+    assert blind.lines["a"].tolist() == [0] * 101
 
 
 # Tolerance --------------------------------------------------------------------------------------

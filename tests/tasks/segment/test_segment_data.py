@@ -118,7 +118,9 @@ def test_what_the_model_would_set_is_the_same_run():
     ("settings", "message"),
     [
         ({"tile": 100, "overlap": 40}, "tile: expected a multiple of 32, got 100\noverlap:"),
-        ({"tile": 128, "overlap": 96}, "overlap: expected at most half of the tile"),
+        ({"tile": 128, "overlap": 96}, r"half of the tile \(64\), got 96; give --overlap 64"),
+        ({"tile": 64}, r"half of the tile \(32\), the default is 64; give --overlap 32"),
+        ({"tolerance": 101}, "tolerance: expected a number from 0 to 100, got 101"),
         ({"device": "gpu"}, "device: expected cpu or the number of a GPU"),
         ({"model": "unet-steel", "weights": "yolov8n.pt"}, "unet-steel starts from nothing"),
         ({"loss": "l2"}, "loss: expected one of bce, dice, focal, bce-dice"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,12 @@ def test_settings_of_predict(steel, dataset, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="overlap: expected at most half"):
         Segment().predict(steel, [wide], {"tile": "64", "overlap": "64"})
 
+    kept = trained.read(steel.weights, "cpu")
+    kept = replace(kept, config=replace(kept.config, overlap=64))
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="the run's own is 64"):
+        patch.setattr(trained, "read", lambda *file: kept)
+        Segment().predict(steel, [wide], {"tile": "64"})
+
     def segmenter(path, kind, device):
         return lambda rgb, points: np.stack([np.indices(rgb.shape[:2])[1] < 100])
 
@@ -127,8 +134,6 @@ def test_settings_of_predict(steel, dataset, tmp_path, monkeypatch):
 
 
 def test_a_run_of_other_classes_or_of_something_else_is_told(steel, dataset, tmp_path):
-    from dataclasses import replace
-
     other = replace(dataset, manifest=replace(dataset.manifest, classes=("red", "bright")))
     with pytest.raises(InputError, match="expected the same in the same order"):
         Segment().evaluate(steel, other, "val", "cpu")

@@ -54,7 +54,8 @@ class SegmentConfig:
         default=None, metadata=about("how training pictures are varied")
     )
     tolerance: float = field(
-        default=2.0, metadata=about("px within which F1-tolerant calls a pixel right", low=0)
+        default=2.0,
+        metadata=about("px within which F1-tolerant calls a pixel right", low=0, high=100),
     )
     amp: Literal["off", "bf16"] = field(
         default="off", metadata=about("bf16: half precision, where the machine has it")
@@ -131,7 +132,8 @@ def configure(settings: Mapping[str, Any]) -> SegmentConfig:
     from vqc.tasks.learning.weights import sha256_of
 
     config = SegmentConfig(**parse(SegmentConfig, settings))
-    faults = [*_tile_faults(config.tile, config.overlap), *device_faults(config.device)]
+    faults = _tile_faults(config.tile, config.overlap, "" if "overlap" in settings else "default")
+    faults += device_faults(config.device)
     if config.model != BACKBONE and "weights" in settings:
         faults.append(f"weights: {config.model} starts from nothing; leave it out")
     if faults:
@@ -141,18 +143,27 @@ def configure(settings: Mapping[str, Any]) -> SegmentConfig:
     return replace(config, weights_sha256=sha256_of(config.weights))
 
 
-def _tile_faults(tile: int, overlap: int) -> list[str]:
+def _tile_faults(tile: int, overlap: int, given_by: str = "") -> list[str]:
+    """given_by: what the overlap is from where nobody gave it, such as "default"."""
     faults = [
         f"{name}: expected a multiple of {STEP_PX}, got {value}"
         for name, value in (("tile", tile), ("overlap", overlap))
         if value % STEP_PX
     ]
     if overlap > tile // 2:
-        faults.append(f"overlap: expected at most half of the tile ({tile // 2}), got {overlap}")
+        got = f"the {given_by} is {overlap}" if given_by else f"got {overlap}"
+        largest = tile // 2 // STEP_PX * STEP_PX
+        faults.append(
+            f"overlap: expected at most half of the tile ({tile // 2}), {got}; "
+            f"give --overlap {largest}"
+        )
     return faults
 
 
-def require_tiles(tile: int, overlap: int) -> None:
-    """InputError where tiles of that size and overlap cannot be laid."""
-    if faults := _tile_faults(tile, overlap):
+def require_tiles(tile: int, overlap: int, given_by: str = "") -> None:
+    """InputError where tiles of that size and overlap cannot be laid.
+
+    given_by: what the overlap is from where nobody gave it, such as "default".
+    """
+    if faults := _tile_faults(tile, overlap, given_by):
         raise InputError("\n".join(faults))

@@ -33,7 +33,8 @@ def curves(counts: Counts, classes: Sequence[str]) -> tuple[Curve, ...]:
     true = counts.true.sum(0)[:, None]
     f1 = share(2 * both, found + true)
     at = np.arange(1, both.shape[1] + 1) / 100
-    recall, precision = share(both, true + 0 * both), share(both, found, np.ones(both.shape))
+    # Where nothing is found there is no precision.
+    recall, precision = share(both, true + 0 * both), share(both, found)
     grid = np.linspace(0, 1, 101)
     # Falling thresholds: recall rises, and from equal recalls the best precision counts.
     over_recall = np.stack(
@@ -52,9 +53,16 @@ def _lines(values: FloatArray, classes: Sequence[str]) -> dict[str, FloatArray]:
 
 
 def _precision_over(grid: FloatArray, recall: FloatArray, precision: FloatArray) -> FloatArray:
-    """The best precision at each recall of the grid or above; 0 where no threshold comes there."""
+    """The best precision at each recall of the grid or above; 0 where no threshold comes there.
+
+    Thresholds at which precision is not defined are left out.
+    """
     if np.isnan(recall).any():
         return np.full(len(grid), np.nan)
+    known = ~np.isnan(precision)
+    if not known.any():
+        return np.zeros(len(grid))
+    recall, precision = recall[known], precision[known]
     best = np.maximum.accumulate(precision[::-1])[::-1]
     place = np.searchsorted(recall, grid, side="left")
     return np.where(place < len(recall), best[np.minimum(place, len(recall) - 1)], 0.0)
@@ -70,8 +78,8 @@ def groups(frames: Sequence[Frame], chosen: Chosen) -> Groups:
         if mine.any():
             by_area[name] = {
                 "frames": int(mine.any(axis=1).sum()),
-                "recall": float(chosen.both[mine].sum() / chosen.true[mine].sum()),
                 "Dice": float(dice[mine].mean()),
+                "recall": float(chosen.both[mine].sum() / chosen.true[mine].sum()),
             }
         low = high
     found: Groups = {"defect area": by_area} if by_area else {}
@@ -81,8 +89,8 @@ def groups(frames: Sequence[Frame], chosen: Chosen) -> Groups:
         found["session"] = {
             name: {
                 "frames": int((sessions == name).sum()),
-                "recall": mean(share(chosen.both, chosen.true)[sessions == name].ravel()),
                 "Dice": float(dice[sessions == name].mean()),
+                "recall": mean(share(chosen.both, chosen.true)[sessions == name].ravel()),
             }
             for name in names
         }

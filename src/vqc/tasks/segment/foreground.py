@@ -82,10 +82,10 @@ def _segmenter(path: Path, kind: str, device: str) -> Callable[[ByteArray, Float
         state = state["model"] if isinstance(state.get("model"), dict) else state
         network.load_state_dict(state)
     except Exception as error:  # a spoilt or hostile file may raise anything
-        said = next(iter(str(error).splitlines()), "")
+        # Its kind alone: PyTorch's own words advise to read the file unsafely.
         raise InputError(
-            f"foreground: {path}: does not hold the weights of {kind} "
-            f"({type(error).__name__}: {said})"
+            f"foreground: {path}: holds no weights of {kind} that can be read safely "
+            f"({type(error).__name__}). This fetches them:\n  curl -L -o {path} {_ADDRESS}/{kind}"
         ) from None
     options = {
         "task": "segment", "mode": "predict", "imgsz": 1024, "conf": 0.0, "save": False,

@@ -36,7 +36,7 @@ def predict(
         overlap=found.config.overlap if config.overlap is None else config.overlap,
         batch=config.batch,
     )
-    require_tiles(tiling.tile, tiling.overlap)
+    require_tiles(tiling.tile, tiling.overlap, "run's own" if config.overlap is None else "")
     isolate = load(config.foreground, config.device) if config.foreground else None
     thresholds = found.thresholds
     if config.conf is not None:

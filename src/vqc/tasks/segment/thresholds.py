@@ -60,6 +60,6 @@ def _dice(counts: Counts, k: int, least_px: int) -> FloatArray:
 def _middle_of_best(dice: FloatArray) -> int:
     """A plateau has its threshold in the middle, where chance moves the result least."""
     best = np.flatnonzero(dice >= dice.max() - 1e-12)
-    first = int(np.argmax(dice))
-    plateau = best[best - first == np.arange(len(best))]  # those that follow without a gap
+    # By rounding the maximum itself may come later than the first that is as good.
+    plateau = best[best - best[0] == np.arange(len(best))]  # those that follow without a gap
     return TRIED[int(plateau[(len(plateau) - 1) // 2])]
