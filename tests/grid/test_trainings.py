@@ -19,10 +19,12 @@ from typed import typed
 
 from vqc import grid as grids
 from vqc import mix
+from vqc.batch import Job, status_of
 from vqc.errors import BusyError, IncompleteError, InputError
 from vqc.grid import worker
 from vqc.grid.telling import require_all, result_lines
 from vqc.manifest import read_manifest
+from vqc.shards import Shard
 
 
 def asked(cad=(0, 4, 8), real=(1, 2), repeats=1, test=(), workers=None, **options):
@@ -84,6 +86,34 @@ def test_a_grid_from_end_to_end(project):
     lines = result_lines(book)
     assert lines[0] == "chosen on val: cad8-real2" and "(2 trainings)" in lines[1]
     require_all(made, book)
+
+
+def test_shards_train_side_by_side_and_the_last_command_chooses(project):
+    made = grids.prepare(asked(repeats=2, test=("hall",)))
+    grids.write_asked(made)
+    names = grids.names_of(made)
+    for shard in (Shard(2, 3), Shard(1, 3), Shard(2, 3)):
+        book = grids.run_shard(made, shard)
+        assert {trial.name for trial in book.trials} == set(shard.of(names))
+        assert not book.in_state("waiting") and not book.in_state("failed")
+    assert not (made.folder / "grid.json").exists()
+    assert set(trained()) == set(names[:8])
+    job = Job(made.folder.resolve(), "grid", ("grid",), Path.cwd(), 3)
+    status = status_of(job, {3: "RUNNING"})
+    assert [(s.state, s.done, s.total) for s in status.shards] == [
+        ("done", 4, 4), ("done", 4, 4), ("running", 0, 4),
+    ]  # fmt: skip
+    assert status.unit == "trainings"
+    whole = grids.run(made)
+    assert len(trained()) == 12 and len(set(trained().values())) == 1, "some trained twice"
+    assert whole.chosen["cell"] == "cad8-real2" and len(whole.chosen["test"]) == 2
+
+
+def test_a_shard_says_what_failed(project, monkeypatch):
+    made = grids.prepare(asked(cad=(0,), settings={"fails": "cad0-real1"}))
+    book = grids.run_shard(made, Shard(1, 2))
+    (failed,) = book.in_state("failed")
+    assert "cad0-real1 is not liked" in book.results[failed.name].failure
 
 
 def test_a_grid_of_twelve_cells_with_one_changed_trains_one(project, undrawn):
