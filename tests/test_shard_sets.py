@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,9 +94,7 @@ def test_told_to_stop_a_shard_finishes_its_frame_and_says_so(vqc, steps, tmp_pat
         [*COMMAND, *map(str, asked(steps, "--views", 4000, "--jobs", 1, "--shard", "1/2"))],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while len(list(folder.rglob("*.jpg"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_frames(folder, 3)
     os.killpg(process.pid, number)  # as Slurm does: every process of the step
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 75 and "told to stop with" in said and "goes on" in said
@@ -104,6 +103,46 @@ def test_told_to_stop_a_shard_finishes_its_frame_and_says_so(vqc, steps, tmp_pat
     ((_, notes),) = journal.notes_in(folder / ".partial")
     assert notes[-1].shard == "1/2" and notes[-1].frames == len(images)
     assert "told to stop" in notes[-1].end
+
+
+@pytest.mark.parametrize("trouble", ["full", "read-only"])
+def test_a_disk_that_is_full_or_read_only_in_mid_shard(vqc, steps, tmp_path, reference, trouble):
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("a small file system needs root and mount")
+    disk = tmp_path / "renders"
+    disk.mkdir()
+    place, options = disk, "size=60k"
+    if trouble == "read-only":
+        vqc("render", *asked(steps, "--shard", "1/8"), check=0)
+        place, options = disk / "set/images/ball/000", "ro"
+    mounted = ["mount", "-t", "tmpfs", "-o", options, "none", str(place)]
+    if subprocess.run(mounted, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    try:
+        said = vqc("render", *asked(steps, "--shard", "1/2"), check=2).stderr
+        assert "cannot be written" in said and "goes on" in said
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+    for shard in ("1/2", "2/2"):
+        vqc("render", *asked(steps, "--shard", shard), check=0)
+    vqc("merge", disk / "set", check=0)
+    assert digest(disk / "set") == reference
+
+
+def test_clocks_do_not_matter(vqc, steps, tmp_path, reference):
+    folder = tmp_path / "renders" / "set"
+    for shard, year in (("1/2", 2100), ("2/2", 2001)):
+        vqc("render", *asked(steps, "--shard", shard), check=0)
+        for path in folder.rglob("*"):
+            os.utime(path, ((year - 1970) * 31557600,) * 2)
+    vqc("merge", folder, check=0)
+    assert digest(folder) == reference
+
+
+def wait_for_frames(folder, count):
+    deadline = time.monotonic() + 120
+    while len(list(folder.rglob("*.jpg"))) < count and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def plan_in(steps, root, views=6):

@@ -332,6 +332,12 @@ def _require_whole(shard: Share | None, fresh: bool) -> None:
         )
 
 
+def _in_software(names: Sequence[str]) -> str:
+    from vqc.render.devices import is_software
+
+    return ", in software" if all(map(is_software, names)) else ""
+
+
 def _say_shard(shard: Share, summary: Summary, json: bool) -> None:
     rate = summary.made / summary.seconds if summary.seconds else 0.0
     if json:
@@ -353,6 +359,8 @@ def _say_shard(shard: Share, summary: Summary, json: bool) -> None:
 
 
 def _say_summary(recipe: RenderRecipe, summary: Summary, json: bool) -> None:
+    from vqc.store import RENDERERS
+
     manifest = summary.manifest
     assert manifest is not None
     frames = manifest.frames
@@ -383,6 +391,8 @@ def _say_summary(recipe: RenderRecipe, summary: Summary, json: bool) -> None:
     show.table(f"{summary.folder}", ("class", "frames", "objects", "boxes"), rows)
     made = f"{summary.made:,} frames made in {summary.seconds:.1f} s ({rate:.1f} a second)"
     typer.echo(f"{made}, {summary.found:,} were there; every label proven against the geometry")
+    if drawn_by := manifest.extra.get(RENDERERS):
+        typer.echo(f"drawn by {', '.join(drawn_by)}{_in_software(drawn_by)}")
     if record["subpixel"]:
         typer.echo(f"{record['subpixel']:,} frames show matter thinner than a pixel (subpixel)")
     show.then("vqc", "inspect", summary.folder)
