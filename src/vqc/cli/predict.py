@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vqc.predict.job import Result
 
 SHOWN_FAULTS = 50
+NONE = "none of these"
 
 
 def predict(
@@ -159,7 +160,9 @@ def export_model(
 
 
 def _say(result: Result) -> None:
-    counted = result.classes if result.objects is None else result.objects
+    counted = dict(result.classes if result.objects is None else result.objects)
+    if none := _none_of_these(result):
+        counted[NONE] = none
     if counted:
         what = "pictures" if result.objects is None else "objects"
         show.table("found", ("class", what), list(counted.items()))
@@ -180,6 +183,26 @@ def _say(result: Result) -> None:
         else:
             show.then("vqc", "export", folder, "--format", "cvat", why="or labelstudio")
     typer.echo(f"{result.folder}")
+
+
+def _none_of_these(result: Result) -> int | None:
+    """How many pictures show no class; None where the task tells no class of whole pictures."""
+    if result.objects is not None or not (result.classes or _tells_a_class(result.folder)):
+        return None
+    return result.frames - sum(result.classes.values())
+
+
+def _tells_a_class(folder: Path) -> bool:
+    """Whether answers have a class; null is one too, for none of these."""
+    import json
+
+    from vqc.predict.output import RECORDS
+
+    try:
+        with (folder / RECORDS).open(encoding="utf-8") as lines:
+            return "class" in json.loads(next(lines, "{}"))
+    except OSError:
+        return False
 
 
 def _found(result: Result) -> str:
@@ -225,6 +248,7 @@ def _record(result: Result) -> dict[str, Any]:
         "least_score": result.least_score,
         "objects": None if result.objects is None else dict(result.objects),
         "classes": dict(result.classes),
+        "none_of_these": _none_of_these(result),
         "speed": None if speed is None else dataclasses.asdict(speed),
         "videos": [str(path) for path in result.videos],
         "dropped": result.dropped,

@@ -10,12 +10,19 @@ import pytest
 from vqc.errors import InputError
 from vqc.tasks.anomaly import Anomaly
 from vqc.tasks.anomaly.answers import Anomalies
-from vqc.tasks.anomaly.drawing import bottleneck_sheet, colours, draw, heat_picture, outlined
+from vqc.tasks.anomaly.drawing import (
+    bottleneck_sheet,
+    colours,
+    draw,
+    enlarged_heat,
+    heat_picture,
+    outlined,
+)
 from vqc.tasks.anomaly.thresholds import Scale
 from vqc.tasks.contract import Picture
 
 TASK = Anomaly()
-SCALE = Scale(threshold=2.0, power=3.0, hot=1.5)
+SCALE = Scale(threshold=2.0, power=3.0, hot=1.5, limit=0.0)
 
 
 def answer(distance, **more):
@@ -65,7 +72,7 @@ def test_pictures_of_any_shape_are_drawn(shape):
 
 
 def test_heat_in_colours_has_its_limit_in_the_middle():
-    found = heat_picture(np.array([[0, 1.5], [3.0, 9.0]], np.float32), 1.5, 2, 2)
+    found = heat_picture(np.array([[0, 1.5], [3.0, 9.0]], np.float32), 1.5)
     assert np.array_equal(found[0, 0], colours()[0]) and np.array_equal(found[1, 1], colours()[255])
     assert np.array_equal(found[0, 1], colours()[128])
 
@@ -73,10 +80,63 @@ def test_heat_in_colours_has_its_limit_in_the_middle():
 def test_sixteen_maps_become_a_sheet_of_four_by_four():
     maps = np.zeros((16, 2, 3), np.float32)
     maps[5, 0, 0] = 1
-    sheet = bottleneck_sheet(maps)
-    assert sheet.shape == (8, 12, 3)
+    sheet = bottleneck_sheet(maps, 83, 123)  # tiles of 20 × 30 and gaps of 1
+    assert sheet.shape == (83, 123, 3)
     lit = np.argwhere((sheet == colours()[255]).all(2))
-    assert lit.tolist() == [[2, 3]], "the sixth map is the second of the second row"
+    first, last = lit.min(0).tolist(), lit.max(0).tolist()
+    assert (first, last) == ([21, 31], [30, 40]), "the sixth map is the second of the second row"
+    assert (sheet[20::21] == 255).all() and (sheet[:, 30::31] == 255).all(), "gaps"
+    assert (sheet[0, 0] == 128).all(), "a map that is zero all over is grey"
+
+
+@pytest.mark.parametrize("zero", [0, 3])
+def test_bottleneck_maps_have_no_scale_and_say_which_are_empty(monkeypatch, zero):
+    from vqc.tasks.anomaly import drawing
+
+    said = []
+    tile = drawing.text_tile
+    monkeypatch.setattr(drawing, "text_tile", lambda *a: said.append(a[0]) or tile(*a))
+    maps = np.ones((16, 4, 4), np.float32)
+    maps[:zero] = 0
+    picture = Picture("a", np.zeros((300, 400, 3), np.uint8))
+    drawn = draw(picture, answer(1.0, bottleneck=maps))
+    plain = draw(picture, answer(1.0))
+    assert drawn.shape[1] < plain.shape[1] - 10, "the scale of heat is not theirs"
+    assert f"{zero} of 16 maps are all zero (grey)" in said
+
+
+@pytest.mark.parametrize("shape", [(1262, 500), (500, 1262), (480, 640)])
+def test_the_verdict_can_be_read_beside_the_photo(shape):
+    drawn = draw(Picture("a", np.zeros((*shape, 3), np.uint8)), answer(4.0))
+    head = drawn.shape[0] - shape[0]
+    assert 0.08 < head / max(shape) < 0.2, "two lines of 4 % or more each"
+
+
+def test_text_is_no_larger_than_the_picture_asks_for():
+    drawn = draw(Picture("a", np.zeros((2, 5000, 3), np.uint8)), answer(4.0))
+    assert drawn.shape[0] < 60
+
+
+# A spot at a share of the picture's sides, in maps that end where it does, and beyond it.
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize(
+    ("covers", "patches"), [((1.0, 192 / 177), (28, 12)), ((1.0, 1.0), (256, 256))]
+)
+def test_heat_is_drawn_where_it_was_found(place, covers, patches):
+    height, width = 1262, 500
+    rows, columns = ((np.arange(n) + 0.5) / n * c for n, c in zip(patches, covers, strict=True))
+    heat = np.exp(-(((rows[:, None] - place) ** 2 + (columns - place) ** 2) / (2 * 0.05**2)))
+    found = enlarged_heat(heat.astype(np.float32), covers, height, width)
+    assert found.shape == (height, width)
+    x = (found.sum(0) * (np.arange(width) + 0.5)).sum() / found.sum()
+    y = (found.sum(1) * (np.arange(height) + 0.5)).sum() / found.sum()
+    assert abs(x - place * width) < 0.01 * width
+    assert abs(y - place * height) < 0.01 * height
+
+
+def test_an_absurd_side_is_refused():
+    with pytest.raises(InputError, match=r"imgsz: expected .*4096, got 100000000"):
+        TASK.configure({"imgsz": "100000000", "weights": "yolov8n.yaml"})
 
 
 def test_the_outline_lies_around_what_is_wrong():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from surfaces import SMALL, blob_mask, dataset, frame, texture, usual
 
 from vqc.errors import InputError
@@ -107,6 +108,54 @@ def test_heat_is_highest_on_the_blob(made, patchcore):
     assert found.is_anomaly and found.record()["class"] == "defect"
 
 
+def test_frames_that_are_wrong_all_over_are_defects(patchcore):
+    pictures = [
+        Picture("black", np.zeros((64, 64, 3), np.uint8)),
+        Picture("white", np.full((64, 64, 3), 255, np.uint8)),
+        Picture("one pixel", np.zeros((1, 1, 3), np.uint8)),
+    ]
+    found = {a.image: a for a in answers(patchcore[0], pictures)}
+    assert {name: a.verdict for name, a in found.items()} == dict.fromkeys(found, "defect")
+    assert min(a.score for a in found.values()) > 0.6
+    (good,) = answers(patchcore[0], [Picture("good", texture(99))])
+    assert good.verdict == "good"
+
+
+def test_a_surface_that_differs_a_little_all_over_passes(patchcore):
+    lighter = [Picture(str(n), texture(n, 130)) for n in range(60, 64)]
+    assert {a.verdict for a in answers(patchcore[0], lighter)} == {"good"}
+
+
+def test_weights_without_a_limit_are_refused_where_it_counts(patchcore, tmp_path):
+    from vqc.tasks.learning import files
+
+    about, tensors = files.load(patchcore[0] / WEIGHTS, "anomaly")
+    about["scales"] = [{k: v for k, v in row.items() if k != "limit"} for row in about["scales"]]
+    files.save(tmp_path / WEIGHTS, about, tensors)
+    with pytest.raises(InputError, match=r"best\.pt: .*limit.*earlier version"):
+        answers(tmp_path, [])
+    files.save(tmp_path / WEIGHTS, {**about, "relative": False}, tensors)
+    assert answers(tmp_path, [Picture("it", texture(3))])[0].scale.limit == 0
+
+
+def test_frames_without_a_word_are_not_scored_as_good(made, patchcore):
+    silent = [replace(f, condition=None, objects=None) for f in made.manifest.frames]
+    unsaid = replace(made, manifest=replace(made.manifest, frames=tuple(silent)))
+    with pytest.raises(InputError, match="8 frames to be scored say neither good nor defect"):
+        TASK.evaluate(run_of(patchcore[0]), unsaid, "train", "cpu")
+
+
+@pytest.mark.parametrize("side", [64, 70, 90])
+def test_patches_reach_as_far_as_they_say(patchcore, side):
+    from vqc.tasks.anomaly.trained import load
+
+    seer = replace(load(patchcore[0] / WEIGHTS, "cpu").detector.seer, imgsz=side)
+    picture = np.zeros((64, 32, 3), np.uint8)
+    down, across = seer.covers(picture)
+    high, wide = seer.patches(picture).shape[:2]
+    assert (down * side, across * side / 2) == pytest.approx((high * 16, wide * 16))
+
+
 def test_one_kind_alone_is_scored_without_an_auroc(made, patchcore):
     good = [f for f in made.manifest.frames if f.condition == "good"]
     alone = replace(made, manifest=replace(made.manifest, frames=tuple(good)))
@@ -162,6 +211,26 @@ def test_contamination_leaves_out_what_lies_farthest(tmp_path):
     assert found.metrics["AUROC"] == 1
 
 
+def test_a_frame_that_is_odd_all_over_is_left_out_too(tmp_path):
+    frames = [frame(tmp_path, n, "train", None, labelled=False) for n in range(10)]
+    black = np.zeros((64, 64, 3), np.uint8)
+    Image.fromarray(black).save(tmp_path / frames[9].image)
+    fit(dataset(tmp_path, frames), tmp_path / "run", contamination=0.1)
+    (found,) = answers(tmp_path / "run", [Picture("black", black)])
+    assert found.verdict == "defect"
+
+
+@pytest.mark.parametrize(("count", "different"), [(2, 2), (6, 1)])
+def test_more_groups_than_frames_are_refused_before_training(tmp_path, count, different):
+    frames = [frame(tmp_path, n, "train") for n in range(count)]
+    for one in frames[different:]:
+        (tmp_path / one.image).write_bytes((tmp_path / frames[0].image).read_bytes())
+    made = dataset(tmp_path, frames)
+    with pytest.raises(InputError, match=f"groups: expected {different} at most.*got 5"):
+        fit(made, tmp_path / "run", groups=5)
+    assert not any((tmp_path / "run").iterdir())
+
+
 def test_groups_have_a_bank_and_a_threshold_each(tmp_path):
     frames = [frame(tmp_path, n, "train", level=60 if n < 6 else 190) for n in range(12)]
     frames += [frame(tmp_path, 20 + n, "val", level=60 if n < 2 else 190) for n in range(4)]
@@ -194,7 +263,7 @@ def test_conv_ae_goes_on_to_the_same_weights_and_draws_its_bottleneck(tmp_path):
     plain = answers(whole, [picture])[0]
     assert plain.bottleneck is None
     drawn = [TASK.draw(picture, answer) for answer in (one, plain)]
-    assert drawn[0].shape == drawn[1].shape and not np.array_equal(*drawn)
+    assert drawn[0].shape != drawn[1].shape, "maps have no scale beside them"
 
 
 def test_patchcore_has_no_bottleneck(patchcore):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vqc.errors import InputError
 from vqc.tasks.anomaly.groups import find_groups, k_means, nearest, silhouette
 
 
@@ -29,8 +30,12 @@ def test_one_cloud_is_one_group():
 def test_a_number_of_groups_is_kept_while_there_are_rows():
     rows = clouds([(0, 0), (5, 0)])
     assert len(find_groups(rows, 3, 0)) == 3
-    assert len(find_groups(np.zeros((4, 2)), 3, 0)) == 1
     assert np.allclose(find_groups(rows, 1, 0), rows.mean(0))
+
+
+def test_more_groups_than_different_rows_are_refused():
+    with pytest.raises(InputError, match=r"groups: expected 2 at most.* got 5"):
+        find_groups(np.array([[0.0], [1.0], [1.0]]), 5, 0)
 
 
 def test_equal_seeds_give_equal_groups():

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from vqc.errors import InputError
-from vqc.tasks.anomaly.thresholds import Held, Scale, choose, read_rule, require, scale_of
+from vqc.tasks.anomaly.thresholds import (
+    SLACK,
+    Held,
+    Scale,
+    choose,
+    limit_of,
+    read_rule,
+    require,
+    scale_of,
+)
 
 NOTHING = np.empty(0)
 
@@ -71,7 +80,7 @@ def test_every_other_rule_needs_nothing():
 
 
 def test_scores_are_a_tenth_at_the_median_and_a_half_at_the_threshold():
-    scale = scale_of(4.0, np.array([1.0, 2.0, 3.0]), np.array([5.0]))
+    scale = scale_of(4.0, np.array([1.0, 2.0, 3.0]), np.array([5.0]), 0.0)
     assert scale.score(2.0) == pytest.approx(0.1) and scale.score(4.0) == pytest.approx(0.5)
     scores = [scale.score(d) for d in (0, 1, 2, 3, 4, 8, 1e9)]
     assert scores == sorted(scores) and scores[0] < 1e-9 and 0 <= scores[-1] <= 1
@@ -79,11 +88,21 @@ def test_scores_are_a_tenth_at_the_median_and_a_half_at_the_threshold():
 
 
 def test_margins_rise_where_scores_are_rounded_to_1():
-    scale = Scale(threshold=1.0, power=64.0, hot=1.0)
+    scale = Scale(threshold=1.0, power=64.0, hot=1.0, limit=0.0)
     assert scale.score(9.0) == scale.score(10.0) == 1.0
     assert scale.margin(9.0) < scale.margin(10.0)
 
 
 def test_frames_without_any_distance_still_have_a_scale():
-    scale = scale_of(0.0, np.zeros(3), np.zeros(3))
+    scale = scale_of(0.0, np.zeros(3), np.zeros(3), 0.0)
     assert 0 <= scale.score(0.0) < scale.score(1.0) <= 1
+
+
+def test_what_is_usual_for_a_frame_is_taken_off_up_to_the_limit():
+    limit = limit_of(np.array([1.0, 2.0, 1.5]))
+    assert limit == 2 * SLACK and 1.25 <= SLACK <= 1.5
+    scale = Scale(threshold=1.0, power=3.0, hot=1.0, limit=limit)
+    assert scale.distance(3.0, 1.0) == 2.0, "what stands out of what is usual"
+    assert scale.distance(9.0, 8.5) == 9.0 - limit, "odd all over, as no good frame is"
+    assert scale.distance(1.0, 2.0) == 0.0
+    assert Scale(1.0, 3.0, 1.0, limit=0.0).distance(3.0, 1.0) == 3.0, "absolute"

@@ -9,7 +9,8 @@ import pytest
 from surfaces import blob_mask, dataset, frame
 
 from vqc.errors import InputError
-from vqc.tasks.anomaly.check import check, training_frames
+from vqc.tasks.anomaly.check import check, require_said, training_frames
+from vqc.tasks.anomaly.held import defects_of
 from vqc.tasks.anomaly.truth import defect_mask, kind_of, part_classes, state_of
 from vqc.types import Annotation
 
@@ -82,3 +83,14 @@ def test_unlabelled_frames_train_where_contamination_is_said(tmp_path):
     assert training_frames(made, 0.1) == tuple(silent), "known defects do not train"
     with pytest.raises(InputError, match="--contamination"):
         training_frames(made, 0.0)
+
+
+def test_frames_of_which_nobody_has_said_anything_are_not_scored(tmp_path):
+    said = [frame(tmp_path, 1, "train"), frame(tmp_path, 2, "train", "blob")]
+    require_said(said)
+    silent = frame(tmp_path, 3, "train", None, labelled=False)
+    with pytest.raises(InputError, match="1 frames to be scored say neither") as caught:
+        require_said([*said, silent])
+    assert "003.png" in str(caught.value) and "001.png" not in str(caught.value)
+    with pytest.raises(InputError, match="neither good nor defect"):
+        defects_of([silent])

@@ -46,6 +46,11 @@ def test_the_backbone_takes_multiples_of_its_stride(side):
         configure(**SCRATCH, imgsz=side)
 
 
+def test_an_absurd_side_is_refused():
+    with pytest.raises(InputError, match=r"imgsz: expected .*4096 or none, got 100000000"):
+        configure(**SCRATCH, imgsz="100000000")
+
+
 def test_weights_that_are_missing_say_how_to_fetch_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VQC_WEIGHTS", raising=False)

@@ -59,3 +59,14 @@ def test_the_tile_has_the_colour_of_the_class_and_the_rest_stays():
 def test_any_picture_keeps_its_size(shape):
     picture = Picture("a.png", np.zeros((*shape, 3), np.uint8))
     assert Classify().draw(picture, answer()).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize("shape", [(1262, 500), (120, 240)])
+def test_text_is_not_cut_off_at_the_border(shape):
+    names = ("a_class_with_a_rather_long_name", "cube")
+    said = Answer("a.png", names, np.array([0.6, 0.4]), 0.9)
+    drawn = Classify().draw(Picture("a.png", np.full((*shape, 3), 255, np.uint8)), said)
+    end = 1 + int(np.flatnonzero((drawn[0] == 0x55).all(1))[-1])
+    assert end <= shape[1] and (end > 0.8 * shape[1])
+    last = drawn[:40, end - 1]
+    assert set(np.unique(last)) <= {0x55, 255}, "no letter touches the end of the tile"

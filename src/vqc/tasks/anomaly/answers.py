@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from vqc.tasks.anomaly.thresholds import HALF, Scale
 from vqc.tasks.anomaly.truth import DEFECT, GOOD
 
+WHOLE = (1.0, 1.0)
+"""What a heat map covers that ends where the picture does."""
 _DISTANCE_DIGITS = 6
 _SCORE_DECIMALS = 6
 
@@ -20,8 +22,9 @@ class Anomalies:
     """A distance from what is good, and where it lies.
 
     distance: of the whole picture; scale: of its group, says from which distance on it is a defect.
-    heat: (h, w), coarser than the picture. bottleneck: (16, 32, 32) of the autoencoder where it
-    was asked for.
+    heat: (h, w), coarser than the picture. covers: how far it reaches from the upper left corner,
+    in heights and widths of the picture, 1 or more. bottleneck: (16, 32, 32) of the autoencoder
+    where it was asked for.
     """
 
     image: str
@@ -29,6 +32,7 @@ class Anomalies:
     scale: Scale
     group: int
     heat: NDArray[np.float32]
+    covers: tuple[float, float] = WHOLE
     bottleneck: NDArray[np.float32] | None = None
 
     @property

@@ -19,6 +19,7 @@ _AT_ONCE = 4096
 """Patches whose distances to the whole bank are held at a time."""
 _TOP_SHARE = 0.01
 _USUAL = 0.75
+"""The quantile of a frame's own distances that counts as usual for it."""
 _LEAST_SIDE = 6
 _SMOOTH = 1.0
 """Standard deviation of the smoothing of a heat map, in patches."""
@@ -74,16 +75,20 @@ def without_border(apart: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.pad(apart[1:-1, 1:-1], 1, mode="edge")
 
 
-def distance_of(apart: NDArray[np.float32], relative: bool) -> float:
-    """Of the frame: the mean of the highest hundredth of its patches' distances.
-
-    relative: above the upper quartile of the frame's own patches, so that a frame that differs
-    all over, as surfaces of another batch do, is not taken for one with a defect.
-    """
+def peak_of(apart: NDArray[np.float32]) -> float:
+    """Of the frame: the mean of the highest hundredth of its patches' distances."""
     rising = np.sort(apart, axis=None).astype(np.float64)
     count = max(1, round(len(rising) * _TOP_SHARE))
-    usual = float(np.quantile(rising, _USUAL)) if relative else 0.0
-    return max(0.0, float(rising[-count:].mean()) - usual)
+    return float(rising[-count:].mean())
+
+
+def usual_of(apart: NDArray[np.float32]) -> float:
+    """Of the frame: the upper quartile of its patches' distances.
+
+    What lies above it stands out in the frame. A frame that differs a little all over, as
+    surfaces of another batch do, is then not taken for one with a defect.
+    """
+    return float(np.quantile(apart.astype(np.float64), _USUAL))
 
 
 def smoothed(apart: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from vqc.tasks.anomaly.truth import GOOD, state_of
 from vqc.types import Frame
 
 _SHOWN = 20
+_SILENT = "say neither good nor defect; expected a condition, or objects (none on a good frame)"
 
 
 def check(dataset: Dataset) -> None:
@@ -33,20 +34,17 @@ def check(dataset: Dataset) -> None:
             "training frames say neither good nor defect while others are known to be good; label "
             "them (condition), or leave their set or the good ones out of the mix",
         )
-    silent = [
-        frame
-        for split in ("val", "test")
-        for frame in dataset.frames(split)
-        if state_of(frame) is None
-    ]
-    if silent:
-        faults += _listed(
-            silent,
-            "frames of val or test say neither good nor defect; expected a condition, or objects "
-            "(none on a good frame)",
-        )
+    scored = [frame for split in ("val", "test") for frame in dataset.frames(split)]
+    if silent := _silent(scored):
+        faults += _listed(silent, f"frames of val or test {_SILENT}")
     if faults:
         raise InputError("\n".join([f"{dataset.folder}:", *faults]))
+
+
+def require_said(frames: Sequence[Frame]) -> None:
+    """Raises InputError with every frame of which nobody has said whether it is good."""
+    if silent := _silent(frames):
+        raise InputError("\n".join(_listed(silent, f"frames to be scored {_SILENT}")))
 
 
 def training_frames(dataset: Dataset, contamination: float) -> tuple[Frame, ...]:
@@ -67,6 +65,10 @@ def training_frames(dataset: Dataset, contamination: float) -> tuple[Frame, ...]
             "give the share that may have a defect, such as --contamination 0.02, or label them"
         )
     return unknown
+
+
+def _silent(frames: Sequence[Frame]) -> list[Frame]:
+    return [frame for frame in frames if state_of(frame) is None]
 
 
 def _listed(frames: Sequence[Frame], what: str) -> list[str]:

@@ -15,6 +15,8 @@ TASK = "anomaly"
 HEADLINE = Headline("AUROC")
 PATCHCORE, CONV_AE = "patchcore", "conv-ae"
 STRIDES = (4, 8, 16, 32)
+LARGEST_IMGSZ = 4096
+"""Beyond it memory runs out before anything is found."""
 _OF_PATCHES = ("imgsz", "strides", "relative", "bank", "pool")
 _OF_EPOCHS = ("epochs", "batch", "rate")
 
@@ -34,7 +36,10 @@ class AnomalyConfig:
         metadata=about("detector whose backbone sees, its name in weights/, or yolov8n.yaml"),
     )
     imgsz: int = field(
-        default=448, metadata=about("patchcore: longer side of what the backbone sees, px", low=32)
+        default=448,
+        metadata=about(
+            "patchcore: longer side of what the backbone sees, px", low=32, high=LARGEST_IMGSZ
+        ),
     )
     strides: tuple[int, ...] = field(
         default=(4, 8, 16),

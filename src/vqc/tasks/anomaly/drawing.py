@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -16,10 +17,19 @@ from vqc.types import ByteArray
 GOOD_COLOUR, DEFECT_COLOUR = "#1b7837", "#b2182b"
 TRUTH_COLOUR = (0, 200, 255)
 _GAP, _BAR = 0.012, 0.03
-_TEXT, _LEAST_TEXT_PX = 0.028, 11
+_TEXT, _LEAST_TEXT_PX = 0.045, 11
+"""Height of the letters, of the geometric mean of the drawing's sides, and the least, px."""
+_WIDEST = (
+    "DEFECT  score 0.000",
+    f"defect from {HALF:g} on, group 00",
+    "16 of 16 maps are all zero (grey)",
+)
+"""Text is as large as these lines allow, whatever is said: drawings keep their size."""
 _LEAST_SIDE_PX = 220
 """Smaller pictures are enlarged, or nobody could read what stands on them."""
 _LEAST_WIDTH_PX = 260
+_MAP_GAP, _ZERO = 0.015, 128
+"""Between maps, of the shorter side; the grey of a map that holds nothing."""
 
 
 def draw(
@@ -29,7 +39,8 @@ def draw(
 
     truth: (H, W), what is wrong, outlined on the photo. The colours go from dark to bright;
     the middle of the scale is the heat that good frames seldom reach. Bottleneck maps take the
-    place of the heat map where they were asked for. Pictures of one size give one size.
+    place of heat map and scale where they were asked for, since each has a range of its own.
+    Pictures of one size give one size.
     """
     photo = _enlarged(picture.rgb)
     if truth is not None:
@@ -37,36 +48,63 @@ def draw(
     height, width = photo.shape[:2]
     gap = np.full((height, max(2, round(_GAP * (height + width) / 2)), 3), 255, np.uint8)
     if prediction.bottleneck is not None:
-        beside = _fitted(bottleneck_sheet(prediction.bottleneck), height, width)
+        beside = [bottleneck_sheet(prediction.bottleneck, height, width)]
     else:
-        beside = heat_picture(prediction.heat, prediction.scale.hot, height, width)
-    body = np.hstack([photo, gap, beside, gap, _bar(height, width)])
+        heat = enlarged_heat(prediction.heat, prediction.covers, height, width)
+        beside = [heat_picture(heat, prediction.scale.hot), gap, _bar(height, width)]
+    body = np.hstack([photo, gap, *beside])
     lacking = max(0, _LEAST_WIDTH_PX - body.shape[1])
     body = np.pad(body, ((0, 0), (0, lacking), (0, 0)), constant_values=255)
-    return np.asarray(np.vstack([_headline(prediction, body.shape[1]), body]), np.uint8)
+    return np.asarray(np.vstack([_headline(prediction, *body.shape[:2]), body]), np.uint8)
 
 
-def heat_picture(heat: NDArray[np.float32], hot: float, height: int, width: int) -> ByteArray:
-    """(height, width, 3): heat in colours; `hot` is the middle of the scale."""
-    shares = np.clip(enlarged_heat(heat, height, width) / (2 * hot), 0, 1)
+def heat_picture(heat: NDArray[np.float32], hot: float) -> ByteArray:
+    """(H, W, 3): heat (H, W) in colours; `hot` is the middle of the scale."""
+    shares = np.clip(heat / (2 * hot), 0, 1)
     return np.asarray(colours()[np.rint(shares * 255).astype(np.uint8)], np.uint8)
 
 
-def enlarged_heat(heat: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """(height, width) of a coarser (h, w) map, bilinear."""
+def enlarged_heat(
+    heat: NDArray[np.float32], covers: tuple[float, float], height: int, width: int
+) -> NDArray[np.float32]:
+    """(height, width) of a coarser (h, w) map, bilinear; what lies beyond the picture is cut off.
+
+    covers: what the map spans, in heights and widths of the picture.
+    """
     import cv2
 
-    return np.asarray(cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    spanned = (round(width * covers[1]), round(height * covers[0]))
+    whole = cv2.resize(heat, spanned, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(whole[:height, :width], np.float32)
 
 
-def bottleneck_sheet(maps: NDArray[np.float32]) -> ByteArray:
-    """(4 h, 4 w, 3): sixteen (h, w) maps side by side, each from its lowest to its highest."""
-    low = maps.min((1, 2), keepdims=True)
-    span = np.maximum(maps.max((1, 2), keepdims=True) - low, 1e-9)
-    tiles = np.rint((maps - low) / span * 255).astype(np.uint8)
-    count, high, wide = tiles.shape
-    rows = tiles.reshape(count // 4, 4, high, wide).transpose(0, 2, 1, 3)
-    return np.asarray(colours()[rows.reshape(count // 4 * high, 4 * wide)], np.uint8)
+def bottleneck_sheet(maps: NDArray[np.float32], height: int, width: int) -> ByteArray:
+    """(height, width, 3): sixteen maps (16, h, w) in rows of four with white gaps.
+
+    Each goes from its lowest to its highest; one that is zero all over is grey.
+    """
+    import cv2
+
+    sheet = np.full((height, width, 3), 255, np.uint8)
+    gap = max(1, round(_MAP_GAP * min(height, width)))
+    tops, lefts = ([round(k * (side + gap) / 4) for k in range(5)] for side in (height, width))
+    for number, values in enumerate(maps):
+        row, column = divmod(number, 4)
+        size = (lefts[column + 1] - gap - lefts[column], tops[row + 1] - gap - tops[row])
+        if min(size) < 1:
+            continue
+        tile = cv2.resize(_in_colours(values), size, interpolation=cv2.INTER_NEAREST)
+        y, x = tops[row], lefts[column]
+        sheet[y : y + size[1], x : x + size[0]] = tile
+    return sheet
+
+
+def _in_colours(values: NDArray[np.float32]) -> ByteArray:
+    if not values.any():
+        return np.full((*values.shape, 3), _ZERO, np.uint8)
+    low = values.min()
+    shares = (values - low) / max(values.max() - low, 1e-9)
+    return np.asarray(colours()[np.rint(shares * 255).astype(np.uint8)], np.uint8)
 
 
 def outlined(photo: ByteArray, truth: NDArray[np.bool_]) -> ByteArray:
@@ -102,12 +140,6 @@ def _enlarged(rgb: ByteArray) -> ByteArray:
     )
 
 
-def _fitted(sheet: ByteArray, height: int, width: int) -> ByteArray:
-    import cv2
-
-    return np.asarray(cv2.resize(sheet, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-
-
 def _bar(height: int, width: int) -> ByteArray:
     """The scale of colours, the hottest on top, a white line at its middle."""
     wide = max(8, round(_BAR * (height + width) / 2))
@@ -118,14 +150,17 @@ def _bar(height: int, width: int) -> ByteArray:
     return bar
 
 
-def _headline(prediction: Anomalies, width: int) -> ByteArray:
-    """Lines of text on the colour of the verdict, as wide as the drawing."""
+def _headline(prediction: Anomalies, height: int, width: int) -> ByteArray:
+    """Lines of text on the colour of the verdict, as wide as the drawing of (height, width)."""
     colour = DEFECT_COLOUR if prediction.is_anomaly else GOOD_COLOUR
-    words = (
+    words = [
         f"{prediction.verdict.upper()}  score {prediction.score:.3f}",
         f"defect from {HALF:g} on, group {prediction.group}",
-    )
-    text_px = max(_LEAST_TEXT_PX, round(_TEXT * width))
+    ]
+    if prediction.bottleneck is not None:
+        zero = int((~prediction.bottleneck.any((1, 2))).sum())
+        words.append(f"{zero} of {len(prediction.bottleneck)} maps are all zero (grey)")
+    text_px = _text_px(height, width)
     head = []
     for line in words:
         tile = text_tile(line, colour, text_px)
@@ -134,3 +169,10 @@ def _headline(prediction: Anomalies, width: int) -> ByteArray:
         row[:, : min(width, tile.shape[1])] = tile[:, :width]
         head.append(row)
     return np.vstack(head)
+
+
+def _text_px(height: int, width: int) -> int:
+    """Readable on wide and on tall drawings; as large as the lines allow."""
+    wanted = max(_LEAST_TEXT_PX, round(_TEXT * math.sqrt(height * width)))
+    longest = max(int(text_tile(line, GOOD_COLOUR, wanted).shape[1]) for line in _WIDEST)
+    return max(_LEAST_TEXT_PX, min(wanted, wanted * width // longest))

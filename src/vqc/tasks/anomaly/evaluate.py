@@ -14,6 +14,7 @@ from vqc.pictures import read_picture
 from vqc.runs import Run
 from vqc.tasks.anomaly import findings, held
 from vqc.tasks.anomaly.answers import Anomalies
+from vqc.tasks.anomaly.check import require_said
 from vqc.tasks.anomaly.drawing import draw
 from vqc.tasks.anomaly.thresholds import HALF
 from vqc.tasks.anomaly.trained import load
@@ -31,10 +32,12 @@ def evaluate(run: Run, dataset: Dataset, split: str, device: str = "") -> Evalua
 
     Frames count as defects from the threshold of their group on, which best.pt holds and which
     was not chosen here; its score is HALF everywhere. AUROC is over margins from it. Raises
-    InputError for weights that are not the run's and for a device that is not there.
+    InputError for frames of which nobody has said whether they are good, for weights that are not
+    the run's and for a device that is not there.
     """
-    trained = load(run.weights, device)
     frames = dataset.frames(split)
+    require_said(frames)
+    trained = load(run.weights, device)
     pixels = held.rgbs(dataset, frames)
     answers = tuple(
         trained.answer(frame.image, rgb) for frame, rgb in zip(frames, pixels, strict=True)

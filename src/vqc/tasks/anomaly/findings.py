@@ -54,9 +54,9 @@ def pixel_metrics(
         return {}
     heats = [answer.heat / answer.scale.hot for answer in answers]
     counts = measures.PixelCounts(measures.edges_of(heats))
-    for heat, mask in zip(heats, masks, strict=True):
+    for answer, heat, mask in zip(answers, heats, masks, strict=True):
         if mask is not None:
-            counts.add(enlarged_heat(heat.astype(np.float32), *mask.shape), mask)
+            counts.add(enlarged_heat(heat.astype(np.float32), answer.covers, *mask.shape), mask)
     return {"pixel AUROC": counts.auroc(), "PRO": counts.pro()}
 
 

@@ -76,7 +76,7 @@ def _fit_autoencoders(
         if not job.is_defect.any() or job.is_defect.all():
             return {}
         val = held.look(detector, job.dataset, job.val, lambda frames: None)
-        even = [Scale(1.0, 1.0, 1.0)] * len(grouping.centres)
+        even = [Scale(1.0, 1.0, 1.0, 0.0)] * len(grouping.centres)
         return {"val/AUROC": held.metrics_of(val, job.is_defect, even)["AUROC"]}
 
     learner = AeLearner(network, load, groups, config, measure)

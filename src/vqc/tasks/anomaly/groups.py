@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vqc.errors import InputError
 from vqc.types import FloatArray, IntArray
 
 MOST = 8
@@ -21,13 +22,14 @@ _TRIES, _STEPS, _COMPARED = 5, 50, 1000
 def find_groups(rows: FloatArray, wanted: int | None, seed: int) -> FloatArray:
     """(K, D): the centres. wanted: how many, None for as many as the silhouette favours.
 
-    No more than there are different rows.
+    Raises InputError where fewer rows than wanted differ.
     """
     if wanted == 1:
         return _mean(rows)
     most = len(np.unique(rows, axis=0))
     if wanted is not None:
-        return k_means(rows, min(wanted, most), seed)
+        require_members(wanted, most, "training frames that look different")
+        return k_means(rows, wanted, seed)
     rng = np.random.default_rng([seed, len(rows)])
     sample = rows[np.sort(rng.permutation(len(rows))[:_COMPARED])]
     best, centres = LEAST_SILHOUETTE, _mean(rows)
@@ -39,6 +41,15 @@ def find_groups(rows: FloatArray, wanted: int | None, seed: int) -> FloatArray:
         if value > best:
             best, centres = value, found
     return centres
+
+
+def require_members(wanted: int, there: int, of: str) -> None:
+    """Raises InputError where not every group can have a member. of: what these are."""
+    if wanted > there:
+        raise InputError(
+            f"groups: expected {there} at most, which is the number of {of}, got {wanted}; ask for "
+            "fewer, or for auto"
+        )
 
 
 def k_means(rows: FloatArray, count: int, seed: int) -> FloatArray:

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from vqc.dataset import Dataset
 from vqc.pictures import read_picture
 from vqc.tasks.anomaly import measures
-from vqc.tasks.anomaly.thresholds import Held, Rule, Scale, choose, scale_of
+from vqc.tasks.anomaly.check import require_said
+from vqc.tasks.anomaly.thresholds import (
+    Held,
+    Rule,
+    Scale,
+    choose,
+    distances_of,
+    limit_of,
+    scale_of,
+)
 from vqc.tasks.anomaly.trained import Detector
 from vqc.tasks.anomaly.truth import DEFECT, state_of
 from vqc.tasks.learning.reading import batches
@@ -26,14 +35,23 @@ _READ_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Looked:
-    """distances, hottest: (N,), of each frame and the highest of its heat map. groups: (N,)."""
+    """peaks, usuals: (N,), see `Judged`. hottest: (N,), of each heat map. groups: (N,)."""
 
-    distances: FloatArray
+    peaks: FloatArray
+    usuals: FloatArray
     hottest: FloatArray
     groups: IntArray
 
+    def of(self, mine: NDArray[np.bool_]) -> Looked:
+        """Some of the frames."""
+        return Looked(self.peaks[mine], self.usuals[mine], self.hottest[mine], self.groups[mine])
 
-NOTHING = Looked(np.empty(0), np.empty(0), np.empty(0, np.int64))
+    def distances(self, limit: float) -> FloatArray:
+        """(N,): with no more than `limit` taken off as usual."""
+        return distances_of(self.peaks, self.usuals, limit)
+
+
+NOTHING = Looked(np.empty(0), np.empty(0), np.empty(0), np.empty(0, np.int64))
 
 
 def rgbs(dataset: Dataset, frames: Sequence[Frame]) -> Iterator[ByteArray]:
@@ -58,14 +76,15 @@ def look(
     for place, rgb in enumerate(rgbs(dataset, frames)):
         group = detector.group_of(rgb)
         found = detector.judge(rgb, group, None if numbers is None else numbers[place])
-        rows.append((found.distance, float(found.heat.max()), group))
+        rows.append((found.peak, found.usual, float(found.heat.max()), group))
         seen(1)
-    table = np.array(rows, np.float64).reshape(-1, 3)
-    return Looked(table[:, 0], table[:, 1], table[:, 2].astype(np.int64))
+    table = np.array(rows, np.float64).reshape(-1, 4)
+    return Looked(table[:, 0], table[:, 1], table[:, 2], table[:, 3].astype(np.int64))
 
 
 def defects_of(frames: Sequence[Frame]) -> NDArray[np.bool_]:
-    """(N,): which frames have a defect."""
+    """(N,): which frames have a defect. Raises InputError for frames of which nobody has said."""
+    require_said(frames)
     return np.array([state_of(frame) == DEFECT for frame in frames], bool)
 
 
@@ -73,25 +92,31 @@ def scales_of(
     rule: Rule, val: Looked, is_defect: NDArray[np.bool_], train: Looked, groups: int
 ) -> tuple[Scale, ...]:
     """A threshold and a scale for each group. is_defect: (N,), of the val frames."""
-    distances = Held(val.distances, is_defect, train.distances)
-    hottest = Held(val.hottest, is_defect, train.hottest)
     found = []
     for group in range(groups):
-        mine = (val.groups == group, train.groups == group)
-        held = distances.of(*mine)
-        if not len(held.good):  # nothing good resembles its centre any more
-            mine = (np.ones(len(is_defect), bool), np.ones(len(train.groups), bool))
-            held = distances.of(*mine)
-        found.append(scale_of(choose(rule, held), held.good, hottest.of(*mine).good))
+        of_val, of_train = val.groups == group, train.groups == group
+        if not (of_val & ~is_defect).any() and not of_train.any():
+            # nothing good resembles its centre any more
+            of_val, of_train = np.ones_like(of_val), np.ones_like(of_train)
+        found.append(_scale_of(rule, val.of(of_val), is_defect[of_val], train.of(of_train)))
     return tuple(found)
+
+
+def _scale_of(rule: Rule, val: Looked, is_defect: NDArray[np.bool_], train: Looked) -> Scale:
+    """Of one group. What may be taken off is learnt before there are distances."""
+    limit = limit_of(Held(val.usuals, is_defect, train.usuals).good)
+    distances = Held(val.distances(limit), is_defect, train.distances(limit))
+    hottest = Held(val.hottest, is_defect, train.hottest)
+    return scale_of(choose(rule, distances), distances.good, hottest.good, limit)
 
 
 def metrics_of(
     looked: Looked, is_defect: NDArray[np.bool_], scales: Sequence[Scale]
 ) -> dict[str, float]:
     """AUROC and F1 of frames, those of them that are defined."""
-    pairs = zip(looked.distances.tolist(), looked.groups.tolist(), strict=True)
-    margins = np.array([scales[group].margin(distance) for distance, group in pairs])
+    mine = [scales[group] for group in looked.groups.tolist()]
+    seen = zip(mine, looked.peaks.tolist(), looked.usuals.tolist(), strict=True)
+    margins = np.array([scale.margin(scale.distance(peak, usual)) for scale, peak, usual in seen])
     found = {
         "AUROC": measures.auroc(margins, is_defect),
         "F1": measures.at_threshold(margins >= 0, is_defect)["F1"],

@@ -16,7 +16,7 @@ from vqc.dataset import Dataset
 from vqc.tasks.anomaly import held
 from vqc.tasks.anomaly.check import training_frames
 from vqc.tasks.anomaly.config import AnomalyConfig
-from vqc.tasks.anomaly.groups import find_groups
+from vqc.tasks.anomaly.groups import find_groups, require_members
 from vqc.tasks.anomaly.held import NOTHING, Looked
 from vqc.tasks.anomaly.patches import Seer, start_backbone
 from vqc.tasks.anomaly.thresholds import LEAST_GOOD, Scale, read_rule, require
@@ -84,6 +84,8 @@ def job_of(dataset: Dataset, config: AnomalyConfig) -> Job:
     frames, val = training_frames(dataset, config.contamination), dataset.frames("val")
     is_defect = held.defects_of(val)
     require(read_rule(config.threshold), int((~is_defect).sum()), int(is_defect.sum()))
+    if config.groups != "auto":
+        require_members(config.groups, len(frames), "training frames")
     device = device_of(config.device)
     seer = None
     if config.has_backbone:

@@ -71,10 +71,20 @@ class Seer:
             features = maps[STRIDES.index(stride)]
             features = functional.avg_pool2d(features, 3, 1, 1, count_include_pad=False)
             found.append(functional.avg_pool2d(features, self.base // stride))
-        high, wide = (-(-side // self.base) for side in _scaled(rgb, self.imgsz))
+        scaled = _scaled(rgb, self.imgsz)
+        high, wide = (self._whole_px(side) // self.base for side in scaled)
         skip = _MARGIN_PX // self.base
         inner = torch.cat(found, 1)[0, :, skip : skip + high, skip : skip + wide]
         return inner.permute(1, 2, 0)
+
+    def covers(self, rgb: ByteArray) -> tuple[float, float]:
+        """How far the patches reach, in heights and widths of the picture: the last ones of a
+        row and a column may lie beyond it in part."""
+        high, wide = _scaled(rgb, self.imgsz)
+        return self._whole_px(high) / high, self._whole_px(wide) / wide
+
+    def _whole_px(self, side: int) -> int:
+        return -(-side // self.base) * self.base
 
     def whole(self, rgb: ByteArray) -> FloatArray:
         """(D,): what a picture looks like as a whole, its features' means and spreads."""

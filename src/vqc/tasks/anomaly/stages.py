@@ -23,10 +23,11 @@ from vqc.tasks.anomaly.bank import Bank, make_bank, sample
 from vqc.tasks.anomaly.config import TASK
 from vqc.tasks.anomaly.job import ONE_GROUP, Job, Told
 from vqc.tasks.anomaly.patches import Seer
-from vqc.tasks.anomaly.thresholds import Scale
+from vqc.tasks.anomaly.thresholds import Scale, limit_of
 from vqc.tasks.anomaly.trained import Detector, Grouping
 from vqc.tasks.contract import Fitted, Monitor
 from vqc.tasks.learning import files
+from vqc.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +93,7 @@ def _cleaned(job: Job, seer: Seer, state: _State, told: Callable[[int], None]) -
     detector = Detector(seer, state.grouping, state.banks, job.config.relative)
     numbers = range(len(job.frames))
     looked = held.look(detector, job.dataset, job.frames, told, numbers)
-    kept = lowest(looked.distances, looked.groups, job.config.contamination)
+    kept = lowest(_apart(looked, job.config.contamination), looked.groups, job.config.contamination)
     stay = np.flatnonzero(kept).tolist()
     features, owners = [], []
     for number, rgb in zip(
@@ -104,6 +105,21 @@ def _cleaned(job: Job, seer: Seer, state: _State, told: Callable[[int], None]) -
     told(len(kept) - len(stay))
     banks = _banks(job, torch.cat(features), torch.tensor(owners), looked.groups)
     return _State(2, state.grouping, banks, kept)
+
+
+def _apart(looked: held.Looked, contamination: float) -> FloatArray:
+    """(N,): distances of training frames, some of which may be odd all over.
+
+    What is usual for a good one is learnt from the share that is good, in each group.
+    """
+    found = np.empty(len(looked.peaks))
+    for group in np.unique(looked.groups):
+        mine = looked.groups == group
+        usuals = looked.usuals[mine]
+        found[mine] = looked.of(mine).distances(
+            limit_of(usuals[usuals <= np.quantile(usuals, 1 - contamination)])
+        )
+    return found
 
 
 def _sampled(job: Job, seer: Seer, rgb: NDArray[np.uint8], number: int) -> torch.Tensor:

@@ -18,9 +18,9 @@ from torch import Tensor
 from vqc import ultra
 from vqc.errors import InputError
 from vqc.runs import ANEW
-from vqc.tasks.anomaly.answers import Anomalies
+from vqc.tasks.anomaly.answers import WHOLE, Anomalies
 from vqc.tasks.anomaly.autoencoder import Autoencoders, grey_of
-from vqc.tasks.anomaly.bank import Bank, distance_of, smoothed, without_border
+from vqc.tasks.anomaly.bank import Bank, peak_of, smoothed, usual_of, without_border
 from vqc.tasks.anomaly.config import CONV_AE, PATCHCORE, TASK
 from vqc.tasks.anomaly.groups import nearest
 from vqc.tasks.anomaly.patches import Seer, stored_backbone
@@ -32,10 +32,17 @@ from vqc.types import ByteArray, FloatArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """distance: of the picture. heat: (h, w). bottleneck: of an autoencoder."""
+    """peak: the distance of what is farthest from good. usual: what the picture's own patches
+    differ by anyway, 0 where that does not count.
 
-    distance: float
+    heat: (h, w). covers: what it spans, in heights and widths of the picture, 1 or more.
+    bottleneck: of an autoencoder.
+    """
+
+    peak: float
+    usual: float
     heat: NDArray[np.float32]
+    covers: tuple[float, float] = WHOLE
     bottleneck: NDArray[np.float32] | None = None
 
 
@@ -76,11 +83,13 @@ class Detector:
         without: number of a training frame whose own patches do not count.
         """
         if isinstance(self.model, Autoencoders):
-            return Judged(*self.model.judge(grey_of(rgb), group))
+            distance, heat, maps = self.model.judge(grey_of(rgb), group)
+            return Judged(distance, 0.0, heat, bottleneck=maps)
         if self.seer is None:
             raise TypeError("banks need a backbone")
         apart = without_border(self.model[group].distances(self.seer.patches(rgb), without))
-        return Judged(distance_of(apart, self.relative), smoothed(apart))
+        usual = usual_of(apart) if self.relative else 0.0
+        return Judged(peak_of(apart), usual, smoothed(apart), self.seer.covers(rgb))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,9 +103,10 @@ class Trained:
     def answer(self, name: str, rgb: ByteArray, bottleneck: bool = False) -> Anomalies:
         """bottleneck: keep the maps of the autoencoder's narrowest layer."""
         group = self.detector.group_of(rgb)
-        found = self.detector.judge(rgb, group)
+        found, scale = self.detector.judge(rgb, group), self.scales[group]
         maps = found.bottleneck if bottleneck else None
-        return Anomalies(name, found.distance, self.scales[group], group, found.heat, maps)
+        distance = scale.distance(found.peak, found.usual)
+        return Anomalies(name, distance, scale, group, found.heat, found.covers, maps)
 
 
 def save(file: Path, trained: Trained, about: Mapping[str, Any], more: Mapping[str, Any]) -> None:
@@ -134,7 +144,8 @@ def load(file: Path, device: str) -> Trained:
     about, tensors = files.load(file, TASK, ANEW)
     try:
         grouping = grouping_from(tensors["grouping"])
-        scales = tuple(Scale(**{k: float(v) for k, v in row.items()}) for row in about["scales"])
+        relative = about.get("relative") is True
+        scales = tuple(_scale(row, relative, file) for row in about["scales"])
         parts = frozenset(map(str, about["parts"]))
         seer = _seer(about["seer"], tensors, where, file)
         model = _model(about["model"], tensors["model"], len(scales), where, file)
@@ -145,8 +156,17 @@ def load(file: Path, device: str) -> Trained:
         raise InputError(f"{file}: not the weights of {TASK} ({error!r}); {ANEW}") from None
     if not fits:
         raise InputError(f"{file}: its groups do not fit each other; {ANEW}")
-    relative = about.get("relative") is True
     return Trained(Detector(seer, grouping, model, relative), scales, parts)
+
+
+def _scale(row: Mapping[str, Any], relative: bool, file: Path) -> Scale:
+    """Raises InputError for a file of a time when there was no limit to what is taken off."""
+    if relative and "limit" not in row:
+        raise InputError(
+            f"{file}: does not say how odd a good frame may be all over (limit), so black frames "
+            f"would pass as good; an earlier version of vqc wrote it; {ANEW}"
+        )
+    return Scale(**{"limit": 0.0, **{name: float(value) for name, value in row.items()}})
 
 
 def bank_tensors(banks: Sequence[Bank]) -> list[dict[str, Tensor]]:

@@ -15,7 +15,7 @@ HEADLINE = Headline("accuracy")
 BACKBONE, LEGO_CNN = "backbone", "lego-cnn"
 SCRATCH = "yolov8n.yaml"
 """The backbone that starts from nothing."""
-_STRIDE = 32
+_STRIDE, _LARGEST_IMGSZ = 32, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,10 @@ class ClassifyConfig:
         default=8, metadata=about("boxes whose longer side is shorter are at fault", low=1)
     )
     imgsz: int | None = field(
-        default=None, metadata=about("side of the network's picture, px; none: 128, or 32", low=32)
+        default=None,
+        metadata=about(
+            "side of the network's picture, px; none: 128, or 32", low=32, high=_LARGEST_IMGSZ
+        ),
     )
     epochs: int | None = field(
         default=None, metadata=about("how often the pictures are seen; none: 6, or 3", low=1)
