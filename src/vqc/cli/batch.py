@@ -1,10 +1,7 @@
-"""`vqc merge`, `vqc jobs`, `vqc resume`, and what commands that go to a scheduler share."""
+"""`vqc merge`, `vqc jobs`, `vqc resume`: what becomes of shards."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,13 +11,9 @@ from vqc.cli import show
 from vqc.cli.options import AllowMixed, Quiet
 
 if TYPE_CHECKING:
-    from vqc.batch import Job, Status
-    from vqc.shards import Shard
+    from vqc.batch import Status
 
-ENGINES = ("local", "slurm", "dask")
-_VALUED = ("--engine", "--shards", "--slurm", "--scheduler", "--shard")
-_FLAGS = ("--write-only", "--fresh", "--json", "--quiet", "--dry-run", "--yes")
-_SHOWN, _LOOK_EVERY_S = 40, 5.0
+_SHOWN = 40
 
 
 def merge(
@@ -136,7 +129,7 @@ def _row(status: Status) -> tuple[str, ...]:
     rate = f"{status.rate * 60:.0f}" if status.rate else "-"
     left = show.clock(status.left_s) if status.left_s else "-"
     made = f"{status.done:,} of {status.total:,} {status.unit}"
-    return (_short(status.job.results), *counts, made, rate, left)
+    return (short(status.job.results), *counts, made, rate, left)
 
 
 def _record(status: Status) -> dict[str, Any]:
@@ -163,117 +156,22 @@ def _print_shards(status: Status) -> None:
     ]
     if rows:
         columns = ("shard", "state", status.unit, "the last that is known")
-        show.table(_short(status.job.results), columns, rows[:_SHOWN])
+        show.table(short(status.job.results), columns, rows[:_SHOWN])
     if len(rows) > _SHOWN:
         typer.echo(f"... and {len(rows) - _SHOWN:,} more; --json has them all")
 
 
 def _print_next(status: Status) -> None:
     if status.in_state("failed", "missing") and status.sure:
-        show.then("vqc", "resume", _short(status.job.results))
+        show.then("vqc", "resume", short(status.job.results))
     elif status.done == status.total and status.job.kind == "render":
         if not (status.job.results / "manifest.jsonl").exists():
-            show.then("vqc", "merge", _short(status.job.results))
+            show.then("vqc", "merge", short(status.job.results))
     elif status.done == status.total:
         show.then("vqc", *status.job.command, why="chooses, scores and draws")
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """Relative where it lies below the working directory."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def require_engine(engine: str, given: dict[str, Any]) -> None:
-    """InputError for an engine that is none, and for options of another one."""
-    from vqc.errors import InputError
-
-    if engine not in ENGINES:
-        raise InputError(f"--engine: expected {', '.join(ENGINES)}, got {engine}")
-    owner = {"slurm": "slurm", "write_only": "slurm", "scheduler": "dask"}
-    wrong = [key for key, name in owner.items() if given.get(key) and engine != name]
-    faults = [f"--{key.replace('_', '-')} is for --engine {owner[key]}" for key in wrong]
-    if given.get("shards") and engine == "local":
-        faults.append("--shards is for --engine slurm or dask; --shard K/N is one of them")
-    if engine != "local" and given.get("shard"):
-        faults.append("--shard is for --engine local: other engines share out all shards")
-    if engine == "dask" and not given.get("scheduler"):
-        faults.append("--engine dask needs --scheduler ADDRESS, such as tcp://host:8786")
-    if given.get("shards") is not None and given["shards"] < 1:
-        faults.append(f"--shards: expected 1 or more, got {given['shards']}")
-    if faults:
-        raise InputError("\n".join(faults))
-
-
-def shard_command(more: Sequence[str] = ()) -> tuple[str, ...]:
-    """The command as it was typed, without what a shard must not do; `more` at its end."""
-    words, left = [], list(sys.argv[1:])
-    while left:
-        word = left.pop(0)
-        name, sign, _ = word.partition("=")
-        if name in _VALUED:
-            if not sign and left:
-                left.pop(0)
-        elif word not in _FLAGS:
-            words.append(word)
-    return (*words, *more)
-
-
-def submit(job: Job, settings: Sequence[str], write_only: bool, quiet: bool) -> None:
-    """Write a job's script, and hand over what is missing unless it is only to be written.
-
-    Raises InputError where shards of it are in the queue, or where nothing is missing.
-    """
-    from vqc import batch, shards
-    from vqc.errors import InputError
-
-    asked = batch.read_settings(settings)
-    try:
-        before = batch.read_job(job.results)
-    except InputError:
-        before = None
-    if before is not None:
-        busy = batch.status_of(before, batch.queued(before)).in_state("running", "waiting")
-        if busy:
-            raise InputError(
-                f"{_short(job.results)}: shards {shards.ranges(busy)} of it are in Slurm's queue; "
-                "vqc jobs says how far they are, vqc resume submits what fails"
-            )
-    written = batch.write_script(asked, job)
-    script = written.folder / "job.sh"
-    missing = batch.status_of(written, {}).in_state("failed", "missing")
-    if write_only:
-        typer.echo(f"{_short(script)}: {job.shards} shards")
-        show.then("vqc", "resume", _short(job.results), why="submits what is missing")
-        return
-    sent = batch.hand_over(written, missing).submissions[-1]
-    if not quiet:
-        typer.echo(f"{_short(script)}: job {sent.id}, shards {shards.ranges(missing)}")
-        show.then("vqc", "jobs", _short(job.results))
-
-
-def on_dask(
-    address: str,
-    work: Callable[[Any], Any],
-    count: int,
-    status: Callable[[], Status],
-    update: show.Update,
-) -> list[tuple[int, str]]:
-    """Run all shards on a cluster; returns those that were set aside, with why."""
-    from vqc import shards
-    from vqc.batch import dask
-
-    told = [0.0]
-
-    def watch() -> None:
-        if time.monotonic() - told[0] > _LOOK_EVERY_S:
-            now = status()
-            update(now.done, now.total)
-            told[0] = time.monotonic()
-
-    def progress(shard: Shard) -> int:
-        return status().shards[shard.number - 1].done
-
-    items = list(shards.all_of(count))
-    outcomes = dask.run(address, work, items, progress, watch)
-    return [(o.index + 1, o.failure) for o in outcomes if o.failure is not None]

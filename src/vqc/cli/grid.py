@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqc.cli import batch as batch_cli
-from vqc.cli import extras, show
+from vqc.cli import engines, extras, show
 from vqc.cli.options import (
     AllowLeaks,
     AllowShort,
@@ -145,9 +144,9 @@ def grid(
       vqc grid --real 5,10 --budget 120 --yes
       vqc grid --real 5,10 --engine slurm --slurm gpus=1 --slurm account=m1234
     """
-    engines = {"shard": shard, "shards": shards, "slurm": slurm}
-    engines |= {"write_only": write_only, "scheduler": scheduler}
-    batch_cli.require_engine(engine, engines)
+    given = {"shard": shard, "shards": shards, "slurm": slurm}
+    given |= {"write_only": write_only, "scheduler": scheduler}
+    engines.require_engine(engine, given)
     from vqc import grid as grids
     from vqc import mix as mixer
     from vqc.grid import telling
@@ -213,13 +212,13 @@ def grid(
     if not yes and estimate is not None:
         _ask(made, estimate)
     if engine == "slurm":
-        _to_slurm(made, shards, slurm or (), write_only, silent)
+        engines.grid_to_slurm(made, shards, slurm or (), write_only, silent)
         return
     if shard is not None:
         _train_share(made, shard, silent)
         return
     if engine == "dask":
-        _on_dask(made, shards, str(scheduler), silent)
+        engines.grid_on_dask(made, shards, str(scheduler), silent)
     with contextlib.ExitStack() as bars:
         screen = _Screen(bars, silent)
         book = grids.run(made, screen.tell, screen.sets)
@@ -229,25 +228,6 @@ def grid(
         show.notes([*remarks, *book.notes])
         _print(made, book)
     telling.require_all(made, book)
-
-
-def _to_slurm(
-    made: Grid, count: int | None, settings: Sequence[str], write_only: bool, quiet: bool
-) -> None:
-    """Hand the trainings to Slurm's queue, by default each as a job of its own."""
-    from vqc import batch as room
-    from vqc import grid as grids
-
-    names = grids.names_of(made)
-    if not made.book().in_state("waiting"):
-        typer.echo(f"{made.folder}: all {len(names)} trainings are there")
-        show.then("vqc", *batch_cli.shard_command(), why="chooses, scores and draws")
-        return
-    grids.write_asked(made)
-    shards = min(count or len(names), len(names))
-    command = batch_cli.shard_command(("--quiet", "--yes"))
-    job = room.Job(made.folder.resolve(), "grid", command, Path.cwd(), shards)
-    batch_cli.submit(job, settings, write_only, quiet)
 
 
 def _train_share(made: Grid, text: str, quiet: bool) -> None:
@@ -266,32 +246,6 @@ def _train_share(made: Grid, text: str, quiet: bool) -> None:
         raise IncompleteError("\n".join([f"shard {share}: {len(failed)} trainings failed:", *why]))
     if not quiet:
         typer.echo(f"shard {share}: {len(book.trials)} trainings are there")
-
-
-def _on_dask(made: Grid, count: int | None, address: str, quiet: bool) -> None:
-    """Train on a cluster; what failed there is tried again here by the command that follows."""
-    from vqc import batch as room
-    from vqc import grid as grids
-    from vqc.batch.work import GridWork
-    from vqc.errors import IncompleteError
-
-    names = grids.names_of(made)
-    if not made.book().in_state("waiting"):
-        return
-    grids.write_asked(made)
-    shards = min(count or len(names), len(names))
-    job = room.Job(made.folder.resolve(), "grid", (), Path.cwd(), shards)
-    with show.progress(f"grid {made.name} on {address}", "trainings", quiet) as update:
-        aside = batch_cli.on_dask(
-            address, GridWork(made), shards, lambda: room.status_of(job, None), update
-        )
-    if aside or made.book().in_state("waiting"):
-        lines = [f"  shard {number}/{shards}: {why}" for number, why in aside]
-        waiting = len(made.book().in_state("waiting"))
-        raise IncompleteError(
-            "\n".join([f"{made.folder}: {waiting} trainings are not there:", *lines])
-            + "\nThe same command tries them again; worker-KofN.log beside the grid says more"
-        )
 
 
 def _axes(texts: Mapping[str, str | None], grey: str, select: str) -> dict[str, tuple[Any, ...]]:

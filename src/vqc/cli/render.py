@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vqc.cli import batch, show
+from vqc.cli import engines, show
 from vqc.cli.options import (
     AllowMixed,
     Backgrounds,
@@ -26,7 +26,6 @@ from vqc.cli.options import (
 if TYPE_CHECKING:
     from vqc.frames import Plan
     from vqc.generate import Estimate, Summary
-    from vqc.making import Workers
     from vqc.recipe import RenderRecipe
     from vqc.shards import Shard as Share
 
@@ -159,7 +158,7 @@ def render(
 
     share = None if shard is None else shares.parse(shard)
     _require_whole(share, fresh)
-    batch.require_engine(
+    engines.require_engine(
         engine,
         {
             "shard": shard,
@@ -211,11 +210,13 @@ def render(
         _say_estimate(plan, generate.estimate(plan, workers, fresh), json)
         return
     if engine == "slurm":
-        _to_slurm(plan, workers, fresh, shards, slurm or (), write_only, silent)
+        engines.render_to_slurm(plan, workers, fresh, shards, slurm or (), write_only, silent)
         return
     try:
         if engine == "dask":
-            _on_dask(plan, workers, fresh, shards, str(scheduler), (jobs or 1, mixed), silent)
+            engines.render_on_dask(
+                plan, workers, fresh, shards, str(scheduler), (jobs or 1, mixed), silent
+            )
             fresh = False
         with show.progress(f"render {recipe.name}", "frames", silent) as update:
             summary = generate.render_set(plan, workers, fresh, update, share, mixed)
@@ -245,82 +246,6 @@ def _say_estimate(plan: Plan, estimate: Estimate, json: bool) -> None:
         f"{plan.folder}: {estimate.frames:,} frames, {estimate.missing:,} of them to make, "
         f"in about {estimate.seconds:.0f} s and {estimate.megabytes:.0f} MB; nothing was written"
     )
-
-
-def _to_slurm(
-    plan: Plan,
-    workers: Workers,
-    fresh: bool,
-    count: int | None,
-    settings: Sequence[str],
-    write_only: bool,
-    quiet: bool,
-) -> None:
-    """Begin the set, and hand its shards to Slurm's queue."""
-    from vqc import batch as room
-    from vqc import generate
-
-    cpus = room.read_settings(settings).cpus or 1
-    count = count or _shards_for(plan, workers, fresh, cpus)
-    found, total = generate.begin(plan, fresh)
-    if found == total:
-        typer.echo(f"{plan.folder}: all {total:,} frames are there")
-        show.then("vqc", "merge", plan.folder)
-        return
-    command = batch.shard_command(("--quiet",))
-    job = room.Job(plan.folder.resolve(), "render", command, Path.cwd(), min(count, total))
-    batch.submit(job, settings, write_only, quiet)
-
-
-def _on_dask(
-    plan: Plan,
-    workers: Workers,
-    fresh: bool,
-    count: int | None,
-    address: str,
-    each: tuple[int, bool],
-    quiet: bool,
-) -> None:
-    """Render every shard on a cluster; what was set aside there is told. each: processes, mixed."""
-    from dataclasses import replace
-
-    from vqc import batch as room
-    from vqc import generate
-    from vqc.batch.work import RenderWork
-    from vqc.errors import IncompleteError
-
-    count = count or max(_shards_for(plan, workers, fresh, each[0]), _LEAST_ON_DASK)
-    found, total = generate.begin(plan, fresh)
-    if found == total:
-        return
-    here = replace(
-        plan,
-        folder=plan.folder.resolve(),
-        paths={key: path.resolve() for key, path in plan.paths.items()},
-    )
-    job = room.Job(here.folder, "render", (), Path.cwd(), min(count, total))
-    work = RenderWork(here, *each)
-    with show.progress(f"render {plan.recipe.name} on {address}", "frames", quiet) as update:
-        aside = batch.on_dask(address, work, job.shards, lambda: room.status_of(job, None), update)
-    if aside:
-        lines = [f"  shard {number}/{job.shards}: {why}" for number, why in aside]
-        raise IncompleteError(
-            "\n".join([f"{plan.folder}: {len(aside)} of {job.shards} shards failed:", *lines])
-            + "\nThe rest is finished; the same command tries them again"
-        )
-
-
-_LEAST_ON_DASK = 16
-"""A Dask cluster hands shards to whoever is free, so there are to be more than a few."""
-
-
-def _shards_for(plan: Plan, workers: Workers, fresh: bool, processes: int) -> int:
-    """From a few frames measured here: shares of ten minutes for so many processes."""
-    from vqc import batch as room
-    from vqc import generate
-
-    found = generate.estimate(plan, workers, fresh)
-    return room.shards_for(found.seconds * workers.count / processes, max(1, found.frames))
 
 
 def _require_whole(shard: Share | None, fresh: bool) -> None:
