@@ -168,7 +168,8 @@ def _print_next(status: Status) -> None:
         if not (status.job.results / "manifest.jsonl").exists():
             show.then("vqc", "merge", short(status.job.results))
     elif status.done == status.total:
-        show.then("vqc", *status.job.command, why="chooses, scores and draws")
+        words = [word for word in status.job.command if word not in ("--quiet", "--yes")]
+        show.then("vqc", *words, why="chooses, scores and draws")
 
 
 def short(path: Path) -> str:

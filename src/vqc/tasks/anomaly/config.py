@@ -17,7 +17,9 @@ PATCHCORE, CONV_AE = "patchcore", "conv-ae"
 STRIDES = (4, 8, 16, 32)
 LARGEST_IMGSZ = 4096
 """Beyond it memory runs out before anything is found."""
-_OF_PATCHES = ("imgsz", "strides", "relative", "bank", "pool")
+LARGEST_PATCH = 64
+"""Beyond it a frame is hardly divided any more."""
+_OF_PATCHES = ("imgsz", "strides", "patch", "relative", "bank", "pool")
 _OF_EPOCHS = ("epochs", "batch", "rate")
 
 
@@ -42,8 +44,14 @@ class AnomalyConfig:
         ),
     )
     strides: tuple[int, ...] = field(
-        default=(4, 8, 16),
+        default=(4, 8),
         metadata=about("patchcore: scales of the backbone, of 4, 8, 16 and 32", low=4, high=32),
+    )
+    patch: int = field(
+        default=16,
+        metadata=about(
+            "patchcore: side of a patch, px, a multiple of every stride", low=4, high=LARGEST_PATCH
+        ),
     )
     relative: bool = field(
         default=True,
@@ -117,11 +125,24 @@ def configure(settings: Mapping[str, Any]) -> AnomalyConfig:
     except InputError as error:
         faults.append(str(error))
     faults += device_faults(config.device)
-    unfit = sorted(set(config.strides) - set(STRIDES))
-    if unfit or not config.strides or len(set(config.strides)) < len(config.strides):
-        got = ",".join(map(str, config.strides)) or "nothing"
-        faults.append(f"strides: expected some of 4, 8, 16 and 32, each once, got {got}")
+    faults += _scale_faults(config)
     if faults:
         raise InputError("\n".join(faults))
     sha256 = sha256_of(config.weights) if config.has_backbone else None
     return replace(config, strides=tuple(sorted(config.strides)), weights_sha256=sha256)
+
+
+def _scale_faults(config: AnomalyConfig) -> list[str]:
+    """What is wrong with the scales and with the patches that they are averaged over."""
+    faults = []
+    unfit = sorted(set(config.strides) - set(STRIDES))
+    if unfit or not config.strides or len(set(config.strides)) < len(config.strides):
+        got = ",".join(map(str, config.strides)) or "nothing"
+        faults.append(f"strides: expected some of 4, 8, 16 and 32, each once, got {got}")
+    broken = [stride for stride in STRIDES if stride in config.strides and config.patch % stride]
+    if broken:
+        # Of these strides, every one divides the largest.
+        faults.append(
+            f"patch: expected a multiple of every stride, so of {broken[-1]}, got {config.patch}"
+        )
+    return faults

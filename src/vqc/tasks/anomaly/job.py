@@ -91,7 +91,8 @@ def job_of(dataset: Dataset, config: AnomalyConfig) -> Job:
     if config.has_backbone:
         backbone = start_backbone(config.weights, config.seed)
         backbone.layers.eval().to(device)
-        seer = Seer(backbone, device, config.imgsz, config.strides)
+        even = (1.0,) * len(config.strides)
+        seer = Seer(backbone, device, config.imgsz, config.strides, config.patch, even)
     return Job(dataset, config, frames, val, is_defect, device, seer)
 
 

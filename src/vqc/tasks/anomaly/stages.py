@@ -1,14 +1,14 @@
 """Banks of patches, made in stages that count as epochs: each is whole or done again.
 
-1 bank: every training frame is seen, groups are found, patches chosen. 2 clean, with contamination
-only: the frames that lie farthest from all others are left out, and patches chosen again. Last,
-threshold: val is judged. Import this late: it loads torch.
+1 bank: every training frame is seen, groups and the spreads of the features are found, patches
+chosen. 2 clean, with contamination only: the frames that lie farthest from all others are left
+out, and patches chosen again. Last, threshold: val is judged. Import this late: it loads torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from vqc.tasks.anomaly.autoencoder import lowest
 from vqc.tasks.anomaly.bank import Bank, make_bank, sample
 from vqc.tasks.anomaly.config import TASK
 from vqc.tasks.anomaly.job import ONE_GROUP, Job, Told
-from vqc.tasks.anomaly.patches import Seer
+from vqc.tasks.anomaly.patches import Seer, spreads_of
 from vqc.tasks.anomaly.thresholds import Scale, limit_of
 from vqc.tasks.anomaly.trained import Detector, Grouping
 from vqc.tasks.contract import Fitted, Monitor
@@ -32,12 +32,13 @@ from vqc.types import FloatArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _State:
-    """done: stages. kept: (N,), the training frames that are not left out."""
+    """done: stages. kept: (N,), the training frames that are not left out. spreads: see `Seer`."""
 
     done: int
     grouping: Grouping
     banks: Sequence[Bank]
     kept: NDArray[np.bool_]
+    spreads: tuple[float, ...]
 
 
 def fit_banks(
@@ -56,6 +57,7 @@ def fit_banks(
         state = _first(job, seer, told)
         monitor.epoch(1, _about_banks(state))
         _save(state, run_dir)
+    seer = replace(seer, spreads=state.spreads)
     if has_clean and state.done == 1:
         state = _cleaned(job, seer, state, told)
         monitor.epoch(2, _about_banks(state))
@@ -71,7 +73,7 @@ def fit_banks(
 
 
 def _first(job: Job, seer: Seer, told: Callable[[int], None]) -> _State:
-    """Groups and banks of all training frames."""
+    """Groups and banks of all training frames. seer: its spreads are still to be found."""
     config = job.config
     kept = np.ones(len(job.frames), bool)
     wholes = []
@@ -84,8 +86,11 @@ def _first(job: Job, seer: Seer, told: Callable[[int], None]) -> _State:
         told(1)
     grouping = job.grouping(np.array(wholes)) if wholes else ONE_GROUP
     groups = np.array([grouping.of(w) for w in wholes] or [0] * len(kept))
-    whose = torch.tensor(owners)
-    return _State(1, grouping, _banks(job, torch.cat(features), whose, groups), kept)
+    raw = torch.cat(features)
+    spreads = spreads_of(raw, seer.widths)
+    rows = replace(seer, spreads=spreads).divided(raw)
+    banks = _banks(job, rows, torch.tensor(owners), groups)
+    return _State(1, grouping, banks, kept, spreads)
 
 
 def _cleaned(job: Job, seer: Seer, state: _State, told: Callable[[int], None]) -> _State:
@@ -104,7 +109,7 @@ def _cleaned(job: Job, seer: Seer, state: _State, told: Callable[[int], None]) -
         told(1)
     told(len(kept) - len(stay))
     banks = _banks(job, torch.cat(features), torch.tensor(owners), looked.groups)
-    return _State(2, state.grouping, banks, kept)
+    return replace(state, done=2, banks=banks, kept=kept)
 
 
 def _apart(looked: held.Looked, contamination: float) -> FloatArray:
@@ -157,7 +162,8 @@ def _save(state: _State, run_dir: Path) -> None:
         "banks": trained.bank_tensors(state.banks),
         "kept": torch.from_numpy(state.kept),
     }
-    files.save(run_dir / LAST, {"task": TASK, "stages": state.done}, tensors)
+    about = {"task": TASK, "stages": state.done, "spreads": list(state.spreads)}
+    files.save(run_dir / LAST, about, tensors)
 
 
 def _resume(job: Job, run_dir: Path, monitor: Monitor) -> _State | None:
@@ -173,6 +179,7 @@ def _resume(job: Job, run_dir: Path, monitor: Monitor) -> _State | None:
             trained.grouping_from(tensors["grouping"]),
             trained.banks_from(tensors["banks"], job.device),
             kept,
+            trained.spreads_from(about["spreads"], len(job.config.strides)),
         )
         if len(kept) != len(job.frames):
             raise ValueError(f"{len(kept)} training frames")

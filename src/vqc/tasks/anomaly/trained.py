@@ -5,6 +5,7 @@ Import this late: it loads torch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,13 @@ def save(file: Path, trained: Trained, about: Mapping[str, Any], more: Mapping[s
     tensors: dict[str, Any] = {"grouping": grouping_tensors(detector.grouping), "model": {}}
     if seer is not None:
         plan = seer.backbone.plan
-        own["seer"] = {"plan": plan, "imgsz": seer.imgsz, "strides": list(seer.strides)}
+        own["seer"] = {
+            "plan": plan,
+            "imgsz": seer.imgsz,
+            "strides": list(seer.strides),
+            "patch": seer.patch,
+            "spreads": list(seer.spreads),
+        }
         tensors["backbone"] = {k: v.cpu() for k, v in seer.backbone.layers.state_dict().items()}
     if isinstance(model, Autoencoders):
         tensors["model"] = {k: v.cpu() for k, v in model.members.state_dict().items()}
@@ -147,6 +154,7 @@ def load(file: Path, device: str) -> Trained:
         relative = about.get("relative") is True
         scales = tuple(_scale(row, relative, file) for row in about["scales"])
         parts = frozenset(map(str, about["parts"]))
+        _require_spreads(about, file)
         seer = _seer(about["seer"], tensors, where, file)
         model = _model(about["model"], tensors["model"], len(scales), where, file)
         fits = len(scales) == len(grouping.centres) > 0 and (
@@ -167,6 +175,23 @@ def _scale(row: Mapping[str, Any], relative: bool, file: Path) -> Scale:
             f"would pass as good; an earlier version of vqc wrote it; {ANEW}"
         )
     return Scale(**{"limit": 0.0, **{name: float(value) for name, value in row.items()}})
+
+
+def _require_spreads(about: Mapping[str, Any], file: Path) -> None:
+    """Raises InputError for a file of a time when the scales of features were not divided."""
+    if about["model"] == PATCHCORE and "spreads" not in about["seer"]:
+        raise InputError(
+            f"{file}: does not say how far good patches spread at each scale (spreads), so "
+            f"distances would not be those of its bank; an earlier version of vqc wrote it; {ANEW}"
+        )
+
+
+def spreads_from(found: Sequence[float], scales: int) -> tuple[float, ...]:
+    """Raises TypeError and ValueError for what is not one positive number for each scale."""
+    spreads = tuple(map(float, found))
+    if len(spreads) != scales or not all(0 < s < math.inf for s in spreads):
+        raise ValueError(f"spreads {list(spreads)} of {scales} scales")
+    return spreads
 
 
 def bank_tensors(banks: Sequence[Bank]) -> list[dict[str, Tensor]]:
@@ -201,7 +226,11 @@ def _seer(
     backbone = stored_backbone(about["plan"], str(file))
     files.restore(backbone.layers, tensors["backbone"], file, ANEW)
     backbone.layers.eval().to(device)
-    return Seer(backbone, device, int(about["imgsz"]), tuple(map(int, about["strides"])))
+    strides = tuple(map(int, about["strides"]))
+    # Groups of autoencoders need neither: earlier versions wrote none there.
+    patch = int(about.get("patch", strides[-1]))
+    spreads = spreads_from(about.get("spreads", [1.0] * len(strides)), len(strides))
+    return Seer(backbone, device, int(about["imgsz"]), strides, patch, spreads)
 
 
 def _model(
