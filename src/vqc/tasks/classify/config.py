@@ -36,7 +36,7 @@ class Recipe:
 
 RECIPES: Mapping[str, Recipe] = {
     BACKBONE: Recipe(
-        imgsz=128, epochs=6, batch=16, rate=1e-3, dropout=0.2, augment=1, turn_deg=15
+        imgsz=128, epochs=10, batch=16, rate=1e-3, dropout=0.2, augment=1, turn_deg=15
     ),
     LEGO_CNN: Recipe(imgsz=32, epochs=3, batch=32, rate=1e-3, dropout=0.25, augment=0, turn_deg=0),
 }  # fmt: skip
