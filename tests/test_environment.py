@@ -127,3 +127,10 @@ def test_asking_writes_nothing_into_the_checkout(repository):
     index = (folder / ".git" / "index").read_bytes()
     environment.checkout(folder)
     assert (folder / ".git" / "index").read_bytes() == index
+
+
+@pytest.mark.parametrize(("asked", "used"), [("1", 1), ("100000", None), ("", None), ("all", None)])
+def test_cores_under_slurm_are_those_that_were_asked_for(monkeypatch, asked, used):
+    cores = environment.cpu_cores()
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", asked)
+    assert environment.cpu_cores() == (used or cores)

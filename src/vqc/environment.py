@@ -102,8 +102,11 @@ def cpu_model() -> str:
 
 
 def cpu_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use; under Slurm those that were asked for, bound or not."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return max(1, min(cores, int(granted))) if granted.isdigit() else cores
 
 
 def memory_gb() -> float:

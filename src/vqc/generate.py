@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from vqc import engines, store
 from vqc.cad import read_each
+from vqc.environment import cpu_cores
 from vqc.errors import IncompleteError, InputError
 from vqc.frames import (
     Plan,
@@ -106,7 +106,7 @@ def prepare(
         for source, assembly, scene in zip(present, assemblies, scenes, strict=True)
         for note in (*assembly.notes, *scene.notes)
     ]
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    threads = max(1, cpu_cores() // workers)
     return Plan(folder, recipe, classes, paths, threads), tuple(notes)
 
 
