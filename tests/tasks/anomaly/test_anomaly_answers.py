@@ -150,6 +150,12 @@ def test_settings_are_told_all_at_once():
     with pytest.raises(InputError) as caught:
         TASK.configure({"strides": "8,7", "threshold": "high", "weights": "yolov8n.yaml"})
     assert "strides" in str(caught.value) and "threshold" in str(caught.value)
+    with pytest.raises(InputError) as caught:
+        TASK.configure({"strides": "8,8", "patch": "12", "weights": "yolov8n.yaml"})
+    assert "strides: expected" in str(caught.value)
+    assert "patch: expected a multiple of every stride, so of 8, got 12" in str(caught.value)
+    with pytest.raises(InputError, match=r"patch: expected .*64, got 0"):
+        TASK.configure({"patch": "0", "weights": "yolov8n.yaml"})
     with pytest.raises(InputError, match="groups: expected"):
         TASK.configure({"groups": "many", "weights": "yolov8n.yaml"})
 
@@ -158,5 +164,6 @@ def test_what_a_model_ignores_is_not_in_its_identity():
     weights = {"weights": "yolov8n.yaml"}
     assert TASK.configure({**weights, "epochs": 3}).identity() == TASK.configure(weights).identity()
     ae = TASK.configure({"model": "conv-ae", "weights": "nowhere.pt"})
-    assert ae.identity() == TASK.configure({"model": "conv-ae", "imgsz": 99}).identity()
+    assert ae.identity() == TASK.configure({"model": "conv-ae", "imgsz": 99, "patch": 8}).identity()
+    assert TASK.configure({**weights, "patch": 8}).identity() != TASK.configure(weights).identity()
     assert TASK.configure({**weights, "groups": "auto"}).groups == "auto"

@@ -65,6 +65,12 @@ def run_of(folder):
     )  # fmt: skip
 
 
+def spreads_in(folder):
+    from vqc.tasks.learning import files
+
+    return files.load(folder / WEIGHTS, "anomaly")[0]["seer"]["spreads"]
+
+
 def answers(folder, pictures, **settings):
     return [a for _, a in TASK.predict(run_of(folder), iter(pictures), settings)]
 
@@ -138,6 +144,58 @@ def test_weights_without_a_limit_are_refused_where_it_counts(patchcore, tmp_path
     assert answers(tmp_path, [Picture("it", texture(3))])[0].scale.limit == 0
 
 
+def test_weights_without_spreads_are_refused_where_they_count(patchcore, tmp_path):
+    from vqc.tasks.learning import files
+
+    about, tensors = files.load(patchcore[0] / WEIGHTS, "anomaly")
+    spreads = about["seer"].pop("spreads")
+    files.save(tmp_path / WEIGHTS, about, tensors)
+    with pytest.raises(InputError, match=r"best\.pt: .*spreads.*earlier version"):
+        answers(tmp_path, [])
+    for wrong in (spreads[:1], [1.0, 0.0], [1.0, float("nan")]):
+        about["seer"]["spreads"] = wrong
+        files.save(tmp_path / WEIGHTS, about, tensors)
+        with pytest.raises(InputError, match=r"best\.pt: not the weights of anomaly"):
+            answers(tmp_path, [])
+
+
+def test_grouped_autoencoders_need_no_spreads(patchcore, tmp_path):
+    from vqc.tasks.anomaly import trained
+    from vqc.tasks.anomaly.autoencoder import Autoencoders
+    from vqc.tasks.learning import files
+
+    banks, file = trained.load(patchcore[0] / WEIGHTS, "cpu"), tmp_path / WEIGHTS
+    grouping = trained.Grouping(np.zeros((2, 1)), np.zeros(1), np.ones(1))
+    detector = trained.Detector(banks.detector.seer, grouping, Autoencoders(2, 0))
+    trained.save(file, trained.Trained(detector, banks.scales * 2, frozenset()), {}, {})
+    about, tensors = files.load(file, "anomaly")
+    del about["seer"]["spreads"], about["seer"]["patch"]  # as earlier versions wrote it
+    files.save(file, about, tensors)
+    assert isinstance(trained.load(file, "cpu").detector.model, Autoencoders)
+
+
+def test_a_loud_scale_does_not_drown_the_other(made, patchcore, tmp_path, monkeypatch):
+    from vqc.tasks.anomaly import job, patches
+    from vqc.tasks.learning import files
+
+    def loud(weights, seed):
+        backbone = patches.start_backbone(weights, seed)
+        maps, at = backbone.maps, patches.STRIDES.index(8)
+
+        def louder(*args):
+            return [128 * m if place == at else m for place, m in enumerate(maps(*args))]
+
+        backbone.maps = louder
+        return backbone
+
+    monkeypatch.setattr(job, "start_backbone", loud)
+    assert fit(made, tmp_path) == patchcore[1]
+    one, other = (files.load(f / WEIGHTS, "anomaly")[0] for f in (patchcore[0], tmp_path))
+    ratios = np.divide(other["seer"]["spreads"], one["seer"]["spreads"])
+    assert ratios == pytest.approx([1, 128]) and len(other["scales"]) == 1
+    assert other["scales"][0] == pytest.approx(one["scales"][0], rel=1e-4)
+
+
 def test_frames_without_a_word_are_not_scored_as_good(made, patchcore):
     silent = [replace(f, condition=None, objects=None) for f in made.manifest.frames]
     unsaid = replace(made, manifest=replace(made.manifest, frames=tuple(silent)))
@@ -145,15 +203,16 @@ def test_frames_without_a_word_are_not_scored_as_good(made, patchcore):
         TASK.evaluate(run_of(patchcore[0]), unsaid, "train", "cpu")
 
 
+@pytest.mark.parametrize("patch", [8, 16, 24, 64])
 @pytest.mark.parametrize("side", [64, 70, 90])
-def test_patches_reach_as_far_as_they_say(patchcore, side):
+def test_patches_reach_as_far_as_they_say(patchcore, side, patch):
     from vqc.tasks.anomaly.trained import load
 
-    seer = replace(load(patchcore[0] / WEIGHTS, "cpu").detector.seer, imgsz=side)
+    seer = replace(load(patchcore[0] / WEIGHTS, "cpu").detector.seer, imgsz=side, patch=patch)
     picture = np.zeros((64, 32, 3), np.uint8)
     down, across = seer.covers(picture)
     high, wide = seer.patches(picture).shape[:2]
-    assert (down * side, across * side / 2) == pytest.approx((high * 16, wide * 16))
+    assert (down * side, across * side / 2) == pytest.approx((high * patch, wide * patch))
 
 
 def test_one_kind_alone_is_scored_without_an_auroc(made, patchcore):
@@ -185,6 +244,7 @@ def test_a_bank_that_is_done_is_not_made_again(made, patchcore, tmp_path, monkey
     heard = Listener()
     fitted = fit(made, folder, heard)
     assert heard.resumed_after == [1] and list(heard.epochs) == [2]
+    assert spreads_in(folder) == spreads_in(patchcore[0])
     assert heard.seen[0] == (9, 28), "eight training frames were seen before"
     assert fitted == patchcore[1] and not (folder / LAST).exists()
     whole, again = (answers(f, [Picture("a", texture(5))])[0] for f in (patchcore[0], folder))
@@ -209,6 +269,16 @@ def test_contamination_leaves_out_what_lies_farthest(tmp_path):
     assert heard.seen[-1] == (heard.seen[0][1],) * 2
     found = TASK.evaluate(run_of(tmp_path / "run"), made, "test", "cpu")
     assert found.metrics["AUROC"] == 1
+    for stage in (2, 3):
+        folder = tmp_path / f"cut{stage}"
+        with pytest.raises(KeyboardInterrupt):
+            fit(made, folder, Listener(stop_in=stage), contamination=0.1)
+        assert fit(made, folder, contamination=0.1) == fitted
+        assert spreads_in(folder) == spreads_in(tmp_path / "run")
+        one, other = (
+            answers(f, [Picture("it", texture(5))])[0] for f in (folder, tmp_path / "run")
+        )
+        assert one.distance == other.distance and one.scale == other.scale
 
 
 def test_a_frame_that_is_odd_all_over_is_left_out_too(tmp_path):

@@ -87,8 +87,8 @@ class Seer:
     def divided(self, features: Tensor) -> Tensor:
         """Features (..., C) as the backbone gives them, each scale divided by its spread.
 
-        Scales differ in amplitude for no reason that has to do with defects. Undivided, the
-        loudest one makes up the distances nearly alone.
+        How loud a scale is differs from backbone to backbone and has nothing to do with defects.
+        Undivided, a loud one drowns the others in the distances.
         """
         units = torch.tensor(self.spreads).repeat_interleave(torch.tensor(self.widths))
         return features / units.to(features.device)

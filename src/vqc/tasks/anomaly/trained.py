@@ -228,7 +228,7 @@ def _seer(
     backbone.layers.eval().to(device)
     strides = tuple(map(int, about["strides"]))
     # Groups of autoencoders need neither: earlier versions wrote none there.
-    patch = int(about.get("patch", strides[-1]))
+    patch = int(about.get("patch", max(strides, default=1)))
     spreads = spreads_from(about.get("spreads", [1.0] * len(strides)), len(strides))
     return Seer(backbone, device, int(about["imgsz"]), strides, patch, spreads)
 
