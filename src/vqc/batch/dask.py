@@ -17,6 +17,7 @@ from vqc.engines import Outcome
 from vqc.errors import InputError, VqcError
 
 ATTEMPTS = 3
+"""Without getting on; Dask itself starts an item several times before it gives one of them up."""
 WAIT_S = 60.0
 """How long to wait for a first worker, or for another one when all have gone."""
 _LOOK_EVERY_S = 2.0
@@ -54,7 +55,7 @@ def run(
                     yield Outcome(index, future.result())
                     continue
                 now = progress(items[index])
-                failures[index] = 0 if now > reached[index] else failures[index] + _weight(error)
+                failures[index] = 0 if now > reached[index] else failures[index] + 1
                 reached[index] = now
                 if isinstance(error, VqcError):
                     yield Outcome(index, failure=str(error))
@@ -64,11 +65,6 @@ def run(
                 else:
                     pending[send(items[index])] = index
             alone_since = _alone(client, alone_since)
-
-
-def _weight(error: object) -> int:
-    """How many attempts an end counts for: Dask itself gives up only after several lost workers."""
-    return ATTEMPTS if type(error).__name__ == "KilledWorker" else 1
 
 
 def _connect(address: str) -> Any:
