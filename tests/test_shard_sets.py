@@ -173,6 +173,8 @@ def test_software_and_a_gpu_are_not_mixed_unless_that_is_allowed(steps, tmp_path
     generate.render_set(plan, Workers(1), shard=other, mixed=True)
     with pytest.raises(InputError, match=r"--allow-mixed-renderers"):
         generate.merge(plan.folder)
+    with pytest.raises(InputError, match=r"--allow-mixed-renderers"):
+        generate.render_set(plan, Workers(1))  # nothing is missing, and it would finish the set
     assert len(generate.merge(plan.folder, mixed=True).extra[RENDERERS]) == 2
 
 

@@ -141,7 +141,7 @@ def render_set(
             if missing:
                 Work(plan, workers, shard, mixed).make(missing, records, on_progress)
             if shard is None:
-                manifest = store.finish(plan, records)
+                manifest = store.finish(plan, records, mixed)
             store.tidy(folder)
         else:
             on_progress(len(mine), len(mine))
@@ -184,9 +184,7 @@ def merge(
         missing = [image for image in images if image not in records]
         if missing:
             raise IncompleteError(_missing(folder, missing, len(images)))
-        if not mixed:
-            store.require_alike(folder, store.renderers(folder))
-        return store.finish(plan, records)
+        return store.finish(plan, records, mixed)
     except OSError as error:
         raise cannot_write(folder, error) from None
 

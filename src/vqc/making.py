@@ -55,9 +55,7 @@ class Work:
         """Make the frames and add their records. Raises as `render_set` does."""
         total, set_aside = len(records) + len(missing), []
         with (
-            Journal(
-                self._plan.folder / SCRATCH, None if self._shard is None else str(self._shard)
-            ) as journal,
+            Journal(self._plan.folder / SCRATCH, self._shard) as journal,
             stopping.asked() as stop,
             contextlib.closing(self._outcomes(missing, stop)) as outcomes,
         ):

@@ -132,9 +132,14 @@ def require_alike(folder: Path, names: Sequence[str]) -> None:
         )
 
 
-def finish(plan: Plan, records: Mapping[str, Frame]) -> Manifest:
-    """Write the manifest, which makes the set a finished one, and tidy up."""
+def finish(plan: Plan, records: Mapping[str, Frame], mixed: bool) -> Manifest:
+    """Write the manifest, which makes the set a finished one, and tidy up.
+
+    mixed: whether frames of software and of a GPU may stand in it; else raises InputError.
+    """
     recipe, drawn_by = plan.recipe, renderers(plan.folder)
+    if not mixed:
+        require_alike(plan.folder, drawn_by)
     manifest = Manifest(
         kind="render",
         name=recipe.name,

@@ -107,6 +107,17 @@ def test_states_follow_from_results_and_queue(begun):
     assert not batch.status_of(job, None).sure
 
 
+def test_a_spoilt_frame_is_not_done_where_files_are_read(begun):
+    image = min((begun / "renders/set/images").rglob("*.jpg"))
+    kept = image.read_bytes()
+    image.write_bytes(b"")
+    try:
+        assert batch.status_of(job_in(begun), {}).shards[0].state == "done"
+        assert batch.status_of(job_in(begun), {}, whole=True).shards[0].state == "failed"
+    finally:
+        image.write_bytes(kept)
+
+
 def test_done_is_what_is_there_whatever_the_queue_says(begun):
     assert batch.status_of(job_in(begun), {1: "RUNNING"}).shards[0].state == "done"
 

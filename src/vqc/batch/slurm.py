@@ -78,7 +78,7 @@ def read_settings(given: Sequence[str]) -> Settings:
     faults += [fault for key, value in record.items() if (fault := _fault(key, value))]
     if faults:
         raise InputError("\n".join(faults))
-    if record.get("time") is not None and "time" in record:
+    if record.get("time") is not None:
         record["time"] = str(record["time"])
     lines = {k: _as_lines(record[k]) for k in _LINES if k in record}
     return Settings(**{**record, **lines})
@@ -119,7 +119,7 @@ def _fault(key: str, value: Any) -> str:
 
     if key not in _NAMES:
         near = difflib.get_close_matches(key, _NAMES, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {near[0]}?" if near else "."
         return f"--slurm {key}: there is no such setting{hint} Known: {', '.join(_NAMES)}"
     if value is None and key not in ("requeue", "warn_s", "command", *_LINES):
         return ""

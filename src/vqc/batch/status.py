@@ -76,13 +76,14 @@ def shards_for(seconds: float, items: int) -> int:
     return max(1, min(items, math.floor(seconds / GOOD_S)))
 
 
-def status_of(job: Job, queue: Mapping[int, str] | None) -> Status:
+def status_of(job: Job, queue: Mapping[int, str] | None, whole: bool = False) -> Status:
     """queue: Slurm's state of each shard that it knows; None where it could not be asked.
 
+    whole: whether the files of frames are read, so that spoilt ones do not count as done.
     Raises InputError where the set or the grid is not there any more.
     """
     if job.kind == "render":
-        parts, notes, unit = _frames(job), _notes(job), "frames"
+        parts, notes, unit = _frames(job, whole), _notes(job), "frames"
     else:
         parts, notes, unit = _trainings(job), {}, "trainings"
     shards = tuple(
@@ -112,11 +113,11 @@ def _shard(
     return ShardStatus(number, "failed" if begun else "missing", done, total, why)
 
 
-def _frames(job: Job) -> list[tuple[int, int]]:
+def _frames(job: Job, whole: bool) -> list[tuple[int, int]]:
     """Frames recorded, and frames in all, of every shard."""
     plan = store.plan_of(job.results)
     images = [image for image, _ in jobs_of(plan.recipe)]
-    there = store.records_of(job.results)
+    there = store.whole_records(plan, set(images)) if whole else store.records_of(job.results)
     parts: list[Sequence[str]] = [shard.of(images) for shard in all_of(job.shards)]
     return [(sum(image in there for image in part), len(part)) for part in parts]
 

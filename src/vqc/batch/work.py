@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vqc import generate
 from vqc.frames import Plan
 from vqc.grid.model import Grid
-from vqc.grid.trainings import run_shard
+from vqc.grid.trainings import require_trained, run_shard
 from vqc.making import Workers
 from vqc.shards import Shard
 
@@ -29,12 +29,9 @@ class RenderWork:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridWork:
-    """Trains a shard of a grid; returns failures by the name of the training."""
+    """Trains a shard of a grid; IncompleteError tells which trainings failed, and why."""
 
     grid: Grid
 
-    def __call__(self, shard: Shard) -> dict[str, str]:
-        book = run_shard(self.grid, shard)
-        return {
-            trial.name: book.results[trial.name].failure or "" for trial in book.in_state("failed")
-        }
+    def __call__(self, shard: Shard) -> None:
+        require_trained(run_shard(self.grid, shard), shard)

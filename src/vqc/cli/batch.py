@@ -97,7 +97,7 @@ def resume(
     from vqc import batch, shards
     from vqc.errors import InputError
 
-    status = _status(folder)
+    status = _status(folder, whole=True)
     if not status.sure:
         raise InputError(
             "squeue: Slurm's queue could not be asked, so what runs cannot be told from what is "
@@ -117,11 +117,11 @@ def resume(
 _STATES = ("done", "running", "waiting", "failed", "missing")
 
 
-def _status(folder: Path) -> Status:
+def _status(folder: Path, whole: bool = False) -> Status:
     from vqc import batch
 
     job = batch.read_job(folder)
-    return batch.status_of(job, batch.queued(job))
+    return batch.status_of(job, batch.queued(job), whole)
 
 
 def _row(status: Status) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def shard_command(more: Sequence[str] = ()) -> tuple[str, ...]:
 def submit(job: Job, settings: Sequence[str], write_only: bool, quiet: bool) -> None:
     """Write a job's script, and hand over what is missing unless it is only to be written.
 
-    Raises InputError where shards of it are in the queue, or where nothing is missing.
+    Raises InputError where shards of it are in the queue.
     """
     from vqc import batch, shards
     from vqc.errors import InputError
@@ -83,7 +83,7 @@ def submit(job: Job, settings: Sequence[str], write_only: bool, quiet: bool) -> 
             )
     written = batch.write_script(asked, job)
     script = written.folder / "job.sh"
-    missing = batch.status_of(written, {}).in_state("failed", "missing")
+    missing = batch.status_of(written, {}, whole=True).in_state("failed", "missing")
     if write_only:
         typer.echo(f"{short(script)}: {job.shards} shards")
         show.then("vqc", "resume", short(job.results), why="submits what is missing")

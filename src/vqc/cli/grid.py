@@ -234,16 +234,12 @@ def _train_share(made: Grid, text: str, quiet: bool) -> None:
     """Train one share; every training that failed is told, and makes the command fail."""
     from vqc import grid as grids
     from vqc import shards
-    from vqc.errors import IncompleteError
 
     share = shards.parse(text)
     with contextlib.ExitStack() as bars:
         screen = _Screen(bars, quiet)
         book = grids.run_shard(made, share, screen.tell, screen.sets)
-    failed = book.in_state("failed")
-    if failed:
-        why = [f"  {trial.name}: {book.results[trial.name].failure}" for trial in failed]
-        raise IncompleteError("\n".join([f"shard {share}: {len(failed)} trainings failed:", *why]))
+    grids.require_trained(book, share)
     if not quiet:
         typer.echo(f"shard {share}: {len(book.trials)} trainings are there")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vqc.errors import OutputError, VqcError
+from vqc.errors import IncompleteError, OutputError, VqcError
 from vqc.grid.book import Book
 from vqc.grid.crew import LOG, answers, gathered, held
 from vqc.grid.follow import Follower, Tell, every_second
@@ -120,6 +120,14 @@ def run_shard(
     with gathered(log, grid.workers.devices, grid.workers.threads) as crew:
         _train(part, book, crew, tell, on_sets, lambda: None)
     return book
+
+
+def require_trained(book: Book, shard: Shard) -> None:
+    """Raise IncompleteError with every training of a shard that failed, and why."""
+    failed = book.in_state("failed")
+    if failed:
+        why = [f"  {trial.name}: {book.results[trial.name].failure}" for trial in failed]
+        raise IncompleteError("\n".join([f"shard {shard}: {len(failed)} trainings failed:", *why]))
 
 
 def names_of(grid: Grid) -> list[str]:
