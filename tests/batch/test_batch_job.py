@@ -194,3 +194,13 @@ def test_a_script_alone_is_written_and_can_be_resumed_from(vqc, steps, tmp_path)
         script = f"cd {tmp_path}; SLURM_ARRAY_TASK_ID={number}; {command}"
         subprocess.run(["bash", "-c", script], check=True)
     assert "6 frames, all there" in vqc("merge", "renders/ball", check=0).stdout
+
+
+def test_what_was_written_is_told_as_json(vqc, steps):
+    asked = ("render", "--step", steps / "ball.step", "--views", 6, "--size", "64x48", "--json")
+    slurm = ("--engine", "slurm", "--shards", 3, "--write-only")
+    told = json.loads(vqc(*asked, *slurm, check=0).stdout)
+    assert told["script"].endswith("renders/.jobs/ball/job.sh") and told["job"] is None
+    assert (told["shards"], told["missing"]) == (3, [1, 2, 3])
+    vqc(*asked, check=0)
+    assert json.loads(vqc(*asked, *slurm, check=0).stdout)["missing"] == []

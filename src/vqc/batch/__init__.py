@@ -4,11 +4,12 @@
 `dask` runs shards on a cluster that is there.
 """
 
-from vqc.batch.job import Job, find_jobs, job_folder, read_job
+from vqc.batch.job import SCRIPT, Job, find_jobs, job_folder, read_job
 from vqc.batch.slurm import Settings, hand_over, queued, read_settings, script, write_script
 from vqc.batch.status import ShardStatus, Status, shards_for, status_of
 
 __all__ = [
+    "SCRIPT",
     "Job",
     "Settings",
     "ShardStatus",

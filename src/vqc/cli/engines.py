@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,25 +27,48 @@ _FLAGS = ("--write-only", "--fresh", "--json", "--quiet", "--dry-run", "--yes")
 _LOOK_EVERY_S = 5.0
 
 
-def require_engine(engine: str, given: dict[str, Any]) -> None:
-    """InputError for an engine that is none, and for options of another one."""
-    from vqc.errors import InputError
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What a user said about where the work is done, as the options of the same names."""
 
-    if engine not in ENGINES:
-        raise InputError(f"--engine: expected {', '.join(ENGINES)}, got {engine}")
-    owner = {"slurm": "slurm", "write_only": "slurm", "scheduler": "dask"}
-    wrong = [key for key, name in owner.items() if given.get(key) and engine != name]
-    faults = [f"--{key.replace('_', '-')} is for --engine {owner[key]}" for key in wrong]
-    if given.get("shards") and engine == "local":
-        faults.append("--shards is for --engine slurm or dask; --shard K/N is one of them")
-    if engine != "local" and given.get("shard"):
-        faults.append("--shard is for --engine local: other engines share out all shards")
-    if engine == "dask" and not given.get("scheduler"):
-        faults.append("--engine dask needs --scheduler ADDRESS, such as tcp://host:8786")
-    if given.get("shards") is not None and given["shards"] < 1:
-        faults.append(f"--shards: expected 1 or more, got {given['shards']}")
-    if faults:
-        raise InputError("\n".join(faults))
+    engine: str
+    shard: str | None
+    shards: int | None
+    slurm: tuple[str, ...]
+    write_only: bool
+    scheduler: str | None
+
+    def __post_init__(self) -> None:
+        """InputError for an engine that is none, and for options of another one."""
+        from vqc.errors import InputError
+
+        if self.engine not in ENGINES:
+            raise InputError(f"--engine: expected {', '.join(ENGINES)}, got {self.engine}")
+        owner = {"slurm": "slurm", "write_only": "slurm", "scheduler": "dask"}
+        wrong = [key for key, name in owner.items() if getattr(self, key) and self.engine != name]
+        faults = [f"--{key.replace('_', '-')} is for --engine {owner[key]}" for key in wrong]
+        if self.shards and self.engine == "local":
+            faults.append("--shards is for --engine slurm or dask; --shard K/N is one of them")
+        if self.engine != "local" and self.shard:
+            faults.append("--shard is for --engine local: other engines share out all shards")
+        if self.engine == "dask" and not self.scheduler:
+            faults.append("--engine dask needs --scheduler ADDRESS, such as tcp://host:8786")
+        if self.shards is not None and self.shards < 1:
+            faults.append(f"--shards: expected 1 or more, got {self.shards}")
+        if faults:
+            raise InputError("\n".join(faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a command speaks: not at all, or in one JSON object, or as people like it."""
+
+    quiet: bool
+    json: bool
+
+    @property
+    def silent(self) -> bool:
+        return self.quiet or self.json
 
 
 def shard_command(more: Sequence[str] = ()) -> tuple[str, ...]:
@@ -61,7 +85,7 @@ def shard_command(more: Sequence[str] = ()) -> tuple[str, ...]:
     return (*words, *more)
 
 
-def submit(job: Job, settings: Sequence[str], write_only: bool, quiet: bool) -> None:
+def submit(job: Job, where: Where, voice: Voice) -> None:
     """Write a job's script, and hand over what is missing unless it is only to be written.
 
     Raises InputError where shards of it are in the queue.
@@ -69,7 +93,7 @@ def submit(job: Job, settings: Sequence[str], write_only: bool, quiet: bool) -> 
     from vqc import batch, shards
     from vqc.errors import InputError
 
-    asked = batch.read_settings(settings)
+    asked = batch.read_settings(where.slurm)
     try:
         before = batch.read_job(job.results)
     except InputError:
@@ -82,20 +106,35 @@ def submit(job: Job, settings: Sequence[str], write_only: bool, quiet: bool) -> 
                 "vqc jobs says how far they are, vqc resume submits what fails"
             )
     written = batch.write_script(asked, job)
-    script = written.folder / "job.sh"
     missing = batch.status_of(written, {}, whole=True).in_state("failed", "missing")
-    if write_only:
+    if where.write_only:
+        _say_submitted(job, voice, None, missing)
+    else:
+        _say_submitted(job, voice, batch.hand_over(written, missing).submissions[-1].id, missing)
+
+
+def _say_submitted(job: Job, voice: Voice, id: str | None, missing: Sequence[int]) -> None:
+    """id: Slurm's name for what was submitted; None where nothing was."""
+    from vqc import batch, shards
+
+    script = job.folder / batch.SCRIPT
+    if voice.json:
+        record = {"folder": str(job.results), "script": str(script), "job": id}
+        show.as_json(record | {"shards": job.shards, "missing": list(missing)})
+    elif voice.quiet:
+        return
+    elif not missing:
+        typer.echo(f"{short(job.results)}: all of it is there, nothing was submitted")
+    elif id is None:
         typer.echo(f"{short(script)}: {job.shards} shards")
         show.then("vqc", "resume", short(job.results), why="submits what is missing")
-        return
-    sent = batch.hand_over(written, missing).submissions[-1]
-    if not quiet:
-        typer.echo(f"{short(script)}: job {sent.id}, shards {shards.ranges(missing)}")
+    else:
+        typer.echo(f"{short(script)}: job {id}, shards {shards.ranges(missing)}")
         show.then("vqc", "jobs", short(job.results))
 
 
 def on_dask(
-    address: str,
+    where: Where,
     work: Callable[[Any], Any],
     count: int,
     status: Callable[[], Status],
@@ -117,43 +156,35 @@ def on_dask(
         return status().shards[shard.number - 1].done
 
     items = list(shards.all_of(count))
-    outcomes = dask.run(address, work, items, progress, watch)
+    outcomes = dask.run(str(where.scheduler), work, items, progress, watch)
     return [(o.index + 1, o.failure) for o in outcomes if o.failure is not None]
 
 
-def render_to_slurm(
-    plan: Plan,
-    workers: Workers,
-    fresh: bool,
-    count: int | None,
-    settings: Sequence[str],
-    write_only: bool,
-    quiet: bool,
-) -> None:
+def render_to_slurm(plan: Plan, workers: Workers, fresh: bool, where: Where, voice: Voice) -> None:
     """Begin the set, and hand its shards to Slurm's queue."""
     from vqc import batch as room
     from vqc import generate
 
-    cpus = room.read_settings(settings).cpus or 1
-    count = count or _shards_for(plan, workers, fresh, cpus)
+    cpus = room.read_settings(where.slurm).cpus or 1
+    count = where.shards or _shards_for(plan, workers, fresh, cpus)
     found, total = generate.begin(plan, fresh)
-    if found == total:
-        typer.echo(f"{plan.folder}: all {total:,} frames are there")
-        show.then("vqc", "merge", plan.folder)
-        return
     command = shard_command(("--quiet",))
     job = room.Job(plan.folder.resolve(), "render", command, Path.cwd(), min(count, total))
-    submit(job, settings, write_only, quiet)
+    if found == total:
+        _say_submitted(job, voice, None, ())
+        if not voice.silent:
+            show.then("vqc", "merge", plan.folder)
+    else:
+        submit(job, where, voice)
 
 
 def render_on_dask(
     plan: Plan,
     workers: Workers,
     fresh: bool,
-    count: int | None,
-    address: str,
+    where: Where,
+    voice: Voice,
     each: tuple[int, bool],
-    quiet: bool,
 ) -> None:
     """Render every shard on a cluster; what was set aside there is told. each: processes, mixed."""
     from dataclasses import replace
@@ -163,7 +194,7 @@ def render_on_dask(
     from vqc.batch.work import RenderWork
     from vqc.errors import IncompleteError
 
-    count = count or max(_shards_for(plan, workers, fresh, each[0]), _LEAST_ON_DASK)
+    count = where.shards or max(_shards_for(plan, workers, fresh, each[0]), _LEAST_ON_DASK)
     found, total = generate.begin(plan, fresh)
     if found == total:
         return
@@ -174,8 +205,9 @@ def render_on_dask(
     )
     job = room.Job(here.folder, "render", (), Path.cwd(), min(count, total))
     work = RenderWork(here, *each)
-    with show.progress(f"render {plan.recipe.name} on {address}", "frames", quiet) as update:
-        aside = on_dask(address, work, job.shards, lambda: room.status_of(job, None), update)
+    bar = show.progress(f"render {plan.recipe.name} on {where.scheduler}", "frames", voice.silent)
+    with bar as update:
+        aside = on_dask(where, work, job.shards, lambda: room.status_of(job, None), update)
     if aside:
         lines = [f"  shard {number}/{job.shards}: {why}" for number, why in aside]
         raise IncompleteError(
@@ -197,26 +229,25 @@ def _shards_for(plan: Plan, workers: Workers, fresh: bool, processes: int) -> in
     return room.shards_for(found.seconds * workers.count / processes, max(1, found.frames))
 
 
-def grid_to_slurm(
-    made: Grid, count: int | None, settings: Sequence[str], write_only: bool, quiet: bool
-) -> None:
+def grid_to_slurm(made: Grid, where: Where, voice: Voice) -> None:
     """Hand the trainings to Slurm's queue, by default each as a job of its own."""
     from vqc import batch as room
     from vqc import grid as grids
 
     names = grids.names_of(made)
-    if not made.book().in_state("waiting"):
-        typer.echo(f"{made.folder}: all {len(names)} trainings are there")
-        show.then("vqc", *shard_command(), why="chooses, scores and draws")
-        return
-    grids.write_asked(made)
-    shards = min(count or len(names), len(names))
+    shards = min(where.shards or len(names), len(names))
     command = shard_command(("--quiet", "--yes"))
     job = room.Job(made.folder.resolve(), "grid", command, Path.cwd(), shards)
-    submit(job, settings, write_only, quiet)
+    if made.book().in_state("waiting"):
+        grids.write_asked(made)
+        submit(job, where, voice)
+        return
+    _say_submitted(job, voice, None, ())
+    if not voice.silent:
+        show.then("vqc", *shard_command(), why="chooses, scores and draws")
 
 
-def grid_on_dask(made: Grid, count: int | None, address: str, quiet: bool) -> None:
+def grid_on_dask(made: Grid, where: Where, voice: Voice) -> None:
     """Train on a cluster; what failed there is tried again here by the command that follows."""
     from vqc import batch as room
     from vqc import grid as grids
@@ -227,10 +258,11 @@ def grid_on_dask(made: Grid, count: int | None, address: str, quiet: bool) -> No
     if not made.book().in_state("waiting"):
         return
     grids.write_asked(made)
-    shards = min(count or len(names), len(names))
+    shards = min(where.shards or len(names), len(names))
     job = room.Job(made.folder.resolve(), "grid", (), Path.cwd(), shards)
-    with show.progress(f"grid {made.name} on {address}", "trainings", quiet) as update:
-        aside = on_dask(address, GridWork(made), shards, lambda: room.status_of(job, None), update)
+    bar = show.progress(f"grid {made.name} on {where.scheduler}", "trainings", voice.silent)
+    with bar as update:
+        aside = on_dask(where, GridWork(made), shards, lambda: room.status_of(job, None), update)
     if aside or made.book().in_state("waiting"):
         lines = [f"  shard {number}/{shards}: {why}" for number, why in aside]
         waiting = len(made.book().in_state("waiting"))

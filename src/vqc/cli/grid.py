@@ -54,7 +54,9 @@ ASK_ABOVE_S = 3600.0
 def grid(
     ctx: typer.Context,
     cad: Annotated[str, typer.Option(help="Renders in all, with commas.")] = "150,250,500,1000",
-    real: Annotated[str, typer.Option(help="Photos of each class, with commas.")] = "5,10,20",
+    real: Annotated[
+        str, typer.Option(help="Photos of each class, with commas; all may be among them.")
+    ] = "5,10,20",
     repeats: Annotated[
         int, typer.Option(help="Trainings of each cell, each with its own draw and seed.")
     ] = 3,
@@ -144,18 +146,17 @@ def grid(
       vqc grid --real 5,10 --budget 120 --yes
       vqc grid --real 5,10 --engine slurm --slurm gpus=1 --slurm account=m1234
     """
-    given = {"shard": shard, "shards": shards, "slurm": slurm}
-    given |= {"write_only": write_only, "scheduler": scheduler}
-    engines.require_engine(engine, given)
+    where = engines.Where(engine, shard, shards, tuple(slurm or ()), write_only, scheduler)
+    voice = engines.Voice(quiet, json)
     from vqc import grid as grids
     from vqc import mix as mixer
     from vqc.grid import telling
 
     axes = _axes({"imgsz": imgsz, "epochs": epochs, "freeze": freeze}, grey, select)
-    numbers = {"cad": grids.numbers("--cad", cad), "real": grids.numbers("--real", real)}
+    cads, reals = grids.numbers("--cad", cad), grids.counts("--real", real)
     template = mixer.Request(
-        cad=numbers["cad"][-1],
-        real=numbers["real"][-1],
+        cad=cads[-1],
+        real=reals[-1],
         background=background,
         per_class_val=grids.number_or_all("--per-class-val", per_class_val),
         per_class_test=grids.number_or_all("--per-class-test", per_class_test),
@@ -173,8 +174,8 @@ def grid(
     )
     request = grids.GridRequest(
         mix=template,
-        cad=numbers["cad"],
-        real=numbers["real"],
+        cad=cads,
+        real=reals,
         repeats=repeats,
         axes=axes,
         task=task,
@@ -185,7 +186,7 @@ def grid(
         seed=seed,
     )
     workers = grids.workers_of(devices, jobs, device)
-    silent = quiet or json
+    silent = voice.silent
     folders, remarks = mixer.find_sets(from_)
     with show.progress("read manifests", "MB", silent) as update:
         pool = mixer.read_pool(
@@ -212,13 +213,13 @@ def grid(
     if not yes and estimate is not None:
         _ask(made, estimate)
     if engine == "slurm":
-        engines.grid_to_slurm(made, shards, slurm or (), write_only, silent)
+        engines.grid_to_slurm(made, where, voice)
         return
     if shard is not None:
         _train_share(made, shard, silent)
         return
     if engine == "dask":
-        engines.grid_on_dask(made, shards, str(scheduler), silent)
+        engines.grid_on_dask(made, where, voice)
     with contextlib.ExitStack() as bars:
         screen = _Screen(bars, silent)
         book = grids.run(made, screen.tell, screen.sets)

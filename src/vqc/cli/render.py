@@ -158,16 +158,8 @@ def render(
 
     share = None if shard is None else shares.parse(shard)
     _require_whole(share, fresh)
-    engines.require_engine(
-        engine,
-        {
-            "shard": shard,
-            "shards": shards,
-            "slurm": slurm,
-            "write_only": write_only,
-            "scheduler": scheduler,
-        },
-    )
+    where = engines.Where(engine, shard, shards, tuple(slurm or ()), write_only, scheduler)
+    voice = engines.Voice(quiet, json)
     optional = {"fov_deg": fov, "fill": fill, "color": color, "background": background}
     request = asked.Request(
         step=tuple(step),
@@ -200,25 +192,22 @@ def render(
         seed=seed,
     )
     workers = gpus.bound_workers(jobs, per_gpu)
-    silent = quiet or json
     recipe, paths = asked.resolve(request)
-    with show.progress("read STEP", "files", silent) as update:
+    with show.progress("read STEP", "files", voice.silent) as update:
         plan, remarks = generate.prepare(recipe, paths, out, workers.count, fresh, update)
-    if not silent:
+    if not voice.silent:
         show.notes(remarks)
     if dry_run:
         _say_estimate(plan, generate.estimate(plan, workers, fresh), json)
         return
     if engine == "slurm":
-        engines.render_to_slurm(plan, workers, fresh, shards, slurm or (), write_only, silent)
+        engines.render_to_slurm(plan, workers, fresh, where, voice)
         return
     try:
         if engine == "dask":
-            engines.render_on_dask(
-                plan, workers, fresh, shards, str(scheduler), (jobs or 1, mixed), silent
-            )
+            engines.render_on_dask(plan, workers, fresh, where, voice, (jobs or 1, mixed))
             fresh = False
-        with show.progress(f"render {recipe.name}", "frames", silent) as update:
+        with show.progress(f"render {recipe.name}", "frames", voice.silent) as update:
             summary = generate.render_set(plan, workers, fresh, update, share, mixed)
     except KeyboardInterrupt:
         again = "the same command without --fresh" if fresh else "the same command"
