@@ -75,6 +75,7 @@ def test_modules_import_one_way():
     order = [
         *(
             "errors",
+            "counts",
             "files",
             "types",
             "geometry",

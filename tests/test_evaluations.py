@@ -33,7 +33,10 @@ def made_up(**fields):
         "confusion": Confusion(("qd", BACKGROUND), np.array([[3, 1], [2, 0]])),
         "curves": (curve(1000),),
         "groups": {"object size": {"small": {"objects": 12, "recall": 0.5}}},
-        "mistakes": (Mistake("images/a.png", "false", None, "qd", 0.7, 0.7, (1, 2, 3, 4)),),
+        "mistakes": (
+            Mistake("images/a.png", "false", None, "qd", 0.7, 0.7, (1, 2, 3, 4)),
+            Mistake("images/b.png", "missed", "qd", None, 0.3, 0.0, likeliest="qf"),
+        ),
         "predictions": (answer, empty),
     }
     return Evaluation(**{**base, **fields})
@@ -54,6 +57,15 @@ def test_what_is_written_comes_back(tmp_path):
     assert found.mistakes == of.mistakes
     assert found.confusion.names == of.confusion.names
     np.testing.assert_array_equal(found.confusion.counts, of.confusion.counts)
+
+
+def test_mistakes_of_older_evaluations_name_no_likeliest_class(tmp_path):
+    stored(tmp_path)
+    file = tmp_path / "evaluation.json"
+    record = json.loads(file.read_text())
+    assert [mistake.pop("likeliest") for mistake in record["mistakes"]] == [None, "qf"]
+    file.write_text(json.dumps(record))
+    assert [mistake.likeliest for mistake in evaluations.read(tmp_path).mistakes] == [None, None]
 
 
 def test_a_score_is_honest_where_nothing_speaks_against_it(tmp_path):

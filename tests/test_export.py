@@ -10,6 +10,7 @@ import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -331,6 +332,63 @@ def test_good_and_defect_folders_come_back(with_masks: bool, tmp_path: Path) -> 
     assert [
         (f.extra["file"].rpartition("/")[2], f.condition, f.split, masks_of(f)) for f in back.frames
     ] == [(f.image[7:], f.condition, f.split, masks_of(f)) for f in made]
+
+
+@pytest.mark.parametrize("fmt", ["cvat", "labelstudio"])
+def test_labels_of_whole_pictures_come_back_as_tags(fmt: str, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    labels = {2: "qd", 3: "bent qf", 4: None, 5: "qd"}
+    made = [
+        photo(root, n, label=label, objects=None if label else (), split="val" if n < 4 else "test")
+        for n, label in labels.items()
+    ]
+    nobodys = photo(root, 6, label=None, objects=None)
+    finish(root, "intake", [*made, nobodys])
+    notes: list[str] = []
+    out = export(root, fmt, tmp_path / "out", on_note=notes.append)  # type: ignore[arg-type]
+    assert notes[0] == "left out 1 of 5 frames, nobody labelled them: images/6.png"
+    back = take_in(out, Request("back"), tmp_path / "datasets").manifest
+    assert [(f.label, f.objects, f.split) for f in back.frames] == [
+        (f.label, f.objects, f.split) for f in made
+    ]
+
+
+@pytest.mark.parametrize("fmt", ["cvat", "labelstudio"])
+def test_a_label_beside_boxes_is_left_out_for_it_would_read_as_empty(
+    fmt: str, tmp_path: Path
+) -> None:
+    root, notes = tmp_path / "set", list[str]()
+    made = [
+        photo(root, 2, objects=(boxed(2, 1),)),
+        photo(root, 3, label="qd", objects=None),
+        photo(root, 4, label="qd", objects=(boxed(4, 1),)),
+    ]
+    finish(root, "intake", made)
+    out = export(root, fmt, tmp_path / "out", on_note=notes.append)  # type: ignore[arg-type]
+    assert "they have a label and no boxes" in notes[0] and "choose classes" in notes[0]
+    back = take_in(out, Request("back"), tmp_path / "datasets").manifest
+    assert [(f.label, len(f.objects or ())) for f in back.frames] == [(None, 1), ("qd", 1)]
+
+
+@pytest.mark.parametrize("fmt", ["yolo", "coco", "voc", "masks", "severstal"])
+def test_a_format_without_tags_names_those_that_have_them(fmt: str, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    finish(root, "intake", [photo(root, 2, label="qd", objects=None)])
+    with pytest.raises(ManifestError, match=r"no boxes, .*: choose classes, cvat or labelstudio"):
+        export(root, fmt, tmp_path / "out")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fmt", ["yolo", "cvat", "labelstudio"])
+def test_conditions_without_boxes_go_to_the_format_of_conditions(fmt: str, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    finish(root, "intake", [photo(root, 2, condition="good", objects=None)])
+    with pytest.raises(ManifestError, match=f"no boxes, which {fmt} cannot say: choose conditions"):
+        export(root, fmt, tmp_path / "out")  # type: ignore[arg-type]
+
+
+def photo(root: Path, number: int, **fields: Any) -> Frame:
+    made = frame(root, number, f"images/{number}.png", **fields)
+    return replace(made, source="real", view=None)
 
 
 def masks_of(frame: Frame) -> list[object] | None:

@@ -78,6 +78,10 @@ class Look:
         self.mistakes = True
         self.drawn = False
         self.background = True
+        self.own = {}
+
+    def threshold_of(self, name):
+        return {"threshold": self.own[name]} if name in self.own else {}
 
     def check(self, dataset):
         self.checked.append(dataset)
@@ -98,10 +102,10 @@ class Look:
             frames=len(frames),
             metrics={"precision": 0.75, "mAP50": 0.8234},
             per_class={
-                "bolt": {"precision": 0.5, "mAP50": 0.6},
-                "nut": {"precision": math.nan, "mAP50": math.nan},
+                "bolt": {"precision": 0.5, "mAP50": 0.6} | self.threshold_of("bolt"),
+                "nut": {"precision": math.nan, "mAP50": math.nan} | self.threshold_of("nut"),
             },
-            threshold=0.31,
+            threshold=min(self.own.values(), default=0.31),
             confusion=self.confusion(),
             curves=(Curve("F1-confidence", "confidence", "F1", x, {"bolt": x, "all": 1 - x}),),
             groups={
@@ -369,6 +373,14 @@ def test_the_command_prints_scores_and_the_headline(place, vqc_eval):
     assert "session january 3 17 0.667" in said
     assert "mAP50 0.823 on 4 photos of shoot january, which neither trained nor chose" in said
     assert "mistakes.png" in said
+
+
+def test_each_class_is_told_with_its_own_threshold(place, task, vqc_eval):
+    task.own = {"bolt": 0.32, "nut": 0.61}
+    said = " ".join(vqc_eval(place[0]).output.split())
+    assert "class objects precision mAP50 threshold" in said
+    assert "bolt 8 0.500 0.600 0.320" in said and "all 18 0.750 0.823 –" in said
+    assert "answers from score 0.32 to 0.61 (by class) on: 12 right" in said
 
 
 def test_without_a_background_frames_are_counted(place, task, vqc_eval):

@@ -293,6 +293,7 @@ def _mistake(record: Mapping[str, Any]) -> Mistake:
         severity=float(record["severity"]),
         box=_box(record["box"]),
         truth_box=_box(record["truth_box"]),
+        likeliest=_text(record.get("likeliest")),  # older evaluations have none
     )
 
 

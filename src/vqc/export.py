@@ -43,6 +43,8 @@ _BY_FOLDER: dict[str, Callable[[Frame], str | None]] = {
 }
 """Formats that say by a folder what a whole picture is."""
 _WITHOUT_BOXES = (*_WITH_MASKS, *_BY_FOLDER)
+_WITH_TAGS = ("cvat", "labelstudio")
+"""Formats that can also say of a picture without shapes what it shows as a whole."""
 _SHOWN = 5
 
 
@@ -106,8 +108,9 @@ def _fitting(manifest: Manifest, fmt: Format, on_note: Note) -> Manifest:
     """The frames that the format can tell; the others are counted by what is in the way."""
     kept: list[Frame] = []
     left_out: dict[str, list[str]] = {}
+    has_shapes = any(frame.objects for frame in manifest.frames)
     for frame in manifest.frames:
-        reason = _obstacle(frame, fmt, manifest.classes)
+        reason = _obstacle(frame, fmt, manifest.classes, has_shapes)
         if reason is None:
             kept.append(frame)
         else:
@@ -124,14 +127,14 @@ def _fitting(manifest: Manifest, fmt: Format, on_note: Note) -> Manifest:
     return replace(manifest, frames=tuple(kept))
 
 
-def _obstacle(frame: Frame, fmt: Format, classes: tuple[str, ...]) -> str | None:
-    """Why a format cannot tell a frame; None where it can."""
+def _obstacle(frame: Frame, fmt: Format, classes: tuple[str, ...], has_shapes: bool) -> str | None:
+    """Why a format cannot tell a frame; None where it can. has_shapes: whether the set does."""
     if fmt == "classes":
         return "they have no label" if frame.label is None else None
     if fmt == "conditions":
         return "they have no condition" if frame.condition is None else None
     if frame.objects is None:
-        return "nobody labelled them"
+        return _without_objects(frame, fmt, has_shapes)
     if fmt not in _WITH_MASKS:
         return None
     shown = [note for note in frame.objects if note.box_xyxy is not None]
@@ -143,6 +146,26 @@ def _obstacle(frame: Frame, fmt: Format, classes: tuple[str, ...]) -> str | None
         except ManifestError as error:
             return str(error)
     return None
+
+
+def _without_objects(frame: Frame, fmt: Format, has_shapes: bool) -> str | None:
+    """As `_obstacle`, of a frame whose objects nobody marked."""
+    if frame.label is not None and fmt in _WITH_TAGS:
+        return _TAG_AMONG_SHAPES if has_shapes else None
+    if frame.label is not None:
+        return (
+            f"they have a label and no boxes, which {fmt} cannot say: choose classes, cvat or "
+            "labelstudio"
+        )
+    if frame.condition is not None:
+        return f"they have a condition and no boxes, which {fmt} cannot say: choose conditions"
+    return "nobody labelled them"
+
+
+_TAG_AMONG_SHAPES = (
+    "they have a label and no boxes, and beside frames with boxes they would be read as empty: "
+    "choose classes"
+)
 
 
 def _require_amodal(manifest: Manifest, on_note: Note) -> None:

@@ -170,7 +170,8 @@ def _draw(
 
     drawn: list[Path | None] = []
     if evaluation.confusion is not None:
-        at = f"{title}: confusion from score {evaluation.threshold:.2f} on"
+        threshold = curves.threshold_words(evaluation.threshold, evaluation.per_class)
+        at = f"{title}: confusion from score {threshold} on"
         drawn.append(confusion.draw(evaluation.confusion, folder / "confusion.png", at, mark))
     for curve in evaluation.curves:
         in_use = curves.in_use(evaluation.threshold, evaluation.per_class)

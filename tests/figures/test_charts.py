@@ -217,6 +217,21 @@ def test_learning_curves_in_both_directions_with_bands(tmp_path):
         assert grid.learning(cells, "mAP50", out, against, [band]) == out
 
 
+def test_all_photos_come_behind_the_largest_number_of_them(tmp_path):
+    cells = [grid.GridCell(c, r, "", {"mAP50": (s,)}) for c, r, s in
+             ((150, "all", 0.9), (500, "all", 0.6), (150, 10, 0.5), (500, 10, 0.7))]  # fmt: skip
+    grid.heatmap(cells, "mAP50", tmp_path / "h.png")
+    found = pixels(tmp_path / "h.png")
+    frame = np.argwhere(np.abs(found - (0xD5, 0x5E, 0x00)).max(axis=-1) <= 6)
+    (top, _), (bottom, right) = frame.min(axis=0), frame.max(axis=0)
+    # 150 CAD with all photos: the left column, the upper row.
+    assert right < found.shape[1] / 2 and (top + bottom) / 2 < found.shape[0] / 2
+    for against in ("real", "cad"):
+        out = tmp_path / f"{against}.png"
+        for some in (cells, cells[:2]):
+            assert grid.learning(some, "mAP50", out, against) == out
+
+
 def test_a_mean_leaves_out_what_is_not_defined():
     cell = grid.GridCell(1, 1, "", {"mAP50": (0.4, math.nan, 0.6)})
     assert cell.mean("mAP50") == pytest.approx(0.5)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,13 +62,23 @@ def test_a_mistake_is_shown_with_its_boxes_and_in_words(folder, mistake, text, c
     [
         (("double", "qd", "qd", 0.6), "double: qd, 0.60"),
         (("double", "qd", "qf", 0.6), "double: qd taken for qf, 0.60"),
-        (("missed", "qd", None, 0.05), "missed: qd, answered at 0.05 only"),
-        (("missed", "qd", None, 0.001), "missed: qd, answered at under 0.01 only"),
+        (("missed", "qd", None, 0.0), "missed: qd"),
+        (("missed", "qd", None, 0.05), "missed: qd (score 0.05, below the threshold)"),
+        (("missed", "qd", None, 0.001), "missed: qd (score under 0.01, below the threshold)"),
+        (("false", None, "qf", 0.001), "false: qf, under 0.01"),
+        (("poor", "crack", "crack", 0.93), "poor: crack, 0.93"),
         (("odd", None, None, 0.5), "odd, 0.50"),
     ],
 )
 def test_a_mistake_in_words(fields, text):
     assert sheets.what(Mistake("images/a.png", *fields, severity=1.0)) == text
+
+
+def test_a_picture_called_none_of_these_names_the_likeliest_class():
+    refused = Mistake("images/a.png", "missed", "qd", None, 0.34, 0.0, likeliest="qf")
+    said = 'missed: qd called "none of these"; likeliest was qf, 0.34'
+    assert sheets.what(refused) == said
+    assert sheets.what(replace(refused, likeliest="qd")) == said.replace("qf", "qd")
 
 
 def test_a_mistake_without_boxes_shows_the_whole_picture(folder):

@@ -20,6 +20,7 @@ from vqc.grid import follow, pictures, telling
 from vqc.grid.book import Result
 from vqc.grid.follow import Follower, Running, every_second, told
 from vqc.grid.model import Cut, earlier, write_asked
+from vqc.report.grids import read_grid
 from vqc.tasks.contract import Headline
 
 
@@ -273,6 +274,41 @@ def test_the_photo_budget_speaks_of_the_chosen_cell_s_settings(project):
     rising = found["curves"]["photos"][0]["mean"]
     assert rising[0] < rising[-1]
     json.dumps(found, allow_nan=False)
+
+
+def test_where_all_photos_are_best_the_budget_starts_from_a_number_of_them(project, tmp_path):
+    """Scores are that of 1 photo, of 2, and of all."""
+    grid = grids.prepare(asked(repeats=2, real=(1, 2, "all")))
+    book = grid.book()
+    for trial in book.trials:
+        score = {1: 0.3, 2: 0.5, "all": 0.8}[trial.drawn.cell.real]
+        book.results[trial.name] = done(score)
+    assert book.best()[0].name == "cad0-realall"
+    book.budget = found = pictures.photo_budget(book)
+    assert found["sentences"][0].startswith(
+        "all photos were best; from 0 CAD frames and 2 photos a class, the best of those with"
+    )
+    assert [curve["real"] for curve in found["curves"]["renders"]] in ([], [1, 2])
+    assert pictures.draw_pictures(book, tmp_path / "drawn") == []
+    (tmp_path / "drawn" / "learning-photos.png").stat()
+    rows = list(csv.DictReader(io.StringIO(book.table())))
+    assert [row["real"] for row in rows[::6]] == ["1", "2", "all"]
+    book.write(tmp_path / "grid")
+    told = read_grid(tmp_path / "grid")
+    assert told.places[-1].said() == "8 CAD frames + all photos"
+    assert told.places[-1].cell.label == "8 CAD + all"
+
+
+def test_of_equals_a_number_of_photos_costs_less_than_all(project):
+    book = grids.prepare(asked(real=(2, "all"))).book()
+    book.results |= {trial.name: done(0.5) for trial in book.trials}
+    assert book.best()[0].name == "cad0-real2"
+
+
+def test_a_grid_of_all_photos_alone_has_no_budget(project):
+    book = grids.prepare(asked(real=("all",))).book()
+    book.results |= {trial.name: done(0.5) for trial in book.trials}
+    assert pictures.photo_budget(book) is None
 
 
 def test_scores_outside_of_shares_have_no_budget_but_a_reason(grid):

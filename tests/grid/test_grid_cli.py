@@ -63,6 +63,15 @@ def test_every_axis_can_be_typed(vqc):
     assert len(names) == 16 and names[0] == "cad8-real0-greyno-selectrandom-imgsz32-epochs1"
 
 
+def test_all_photos_can_be_a_column(vqc):
+    said = vqc(*SMALL, "--cad", "0,8", "--real", "2,all", "--dry-run", "--json")
+    cells = json.loads(said.out)["cells"]
+    assert [(cell["name"], cell["real"]) for cell in cells] == [
+        ("cad0-real2", 2), ("cad8-real2", 2), ("cad0-realall", "all"), ("cad8-realall", "all"),
+    ]  # fmt: skip
+    assert cells[2]["train"] > cells[0]["train"]
+
+
 def test_it_prints_the_cells_the_choice_and_what_comes_next(vqc):
     said = vqc(*SMALL, "--test", "hall")
     assert said.code == 0

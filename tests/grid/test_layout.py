@@ -10,7 +10,7 @@ from pools import frame, pool, render
 from vqc.errors import InputError
 from vqc.grid import GridRequest
 from vqc.grid.layout import draw, lay_out
-from vqc.grid.request import number_or_all, numbers, words
+from vqc.grid.request import counts, number_or_all, numbers, words
 from vqc.mix import Request, SplitRules
 from vqc.mix.splits import TRAIN, VAL
 
@@ -189,6 +189,35 @@ def test_numbers_and_words():
             numbers("--cad", wrong)
     with pytest.raises(InputError, match="--select: expected random or diverse"):
         words("--select", "odd", ("random", "diverse"))
+
+
+def test_counts_have_all_at_their_end():
+    assert counts("--real", "all, 10,5,10") == (5, 10, "all")
+    assert counts("--real", "all") == ("all",) and counts("--real", "0") == (0,)
+    for wrong in ("", "all,", "5,ALL", "-1"):
+        with pytest.raises(InputError, match="--real: expected whole numbers from 0, or all"):
+            counts("--real", wrong)
+
+
+def test_all_photos_are_a_cell_that_never_lacks_any(usual):
+    found = trials(usual, cad=(0, 20), real=(5, "all"), repeats=1)
+    assert [t.drawn.cell.name for t in found] == [
+        "cad0-real5", "cad20-real5", "cad0-realall", "cad20-realall",
+    ]  # fmt: skip
+    # Of 40 photos of each class and as many backgrounds, a fifth is in val.
+    assert [t.drawn.count(TRAIN) for t in found] == [15, 35, 96, 116]
+    assert {t.images for t in found} == {116} and found[2].name.startswith("cad0-realall-seed0-")
+    with pytest.raises(InputError, match="cell cad0-real99 cannot be drawn"):
+        draw(request(cad=(0,), real=(99, "all")), usual)
+
+
+def test_of_all_photos_none_is_selected(usual):
+    axes = {"select": ("random", "diverse")}
+    plans = draw(request(cad=(0,), real=("all",), repeats=1, axes=axes), usual).drawn
+    assert [d.cell.name for d in plans] == [
+        "cad0-realall-selectrandom", "cad0-realall-selectdiverse",
+    ]  # fmt: skip
+    assert len({d.set_name for d in plans}) == 1
 
 
 def test_requests_that_cannot_be(usual):

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pools import frame, names, pool, render, write
 
+from vqc.cli.mix import _rows
 from vqc.errors import InputError, LeakError, ManifestError
 from vqc.manifest import read_manifest, write_manifest
 from vqc.mix import Plan, Request, SplitRules, find_sets, plan, read_pool
@@ -340,6 +341,7 @@ def test_no_background_anywhere_is_no_error(tmp_path):
     made = plan(drawn_from, Request(real=5))
     assert made.table()[-2] == ("(background)", 0, 0, 0, 0)
     assert any("no background photos anywhere" in note for note in made.notes)
+    assert _rows(made)[-2] == ("(background: these sets have none)", 0, 0, 0, 0)
     with pytest.raises(InputError, match="backgrounds: wanted 3, there are 0"):
         plan(drawn_from, Request(real=5, background=3))
 

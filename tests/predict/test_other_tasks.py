@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import av
@@ -15,13 +15,14 @@ from clips import noise, save, write_video
 from PIL import Image
 from typer.testing import CliRunner
 
-from vqc import runs
+from vqc import runs, tasks
 from vqc.cli import extras
 from vqc.cli import predict as command
 from vqc.errors import InputError
 from vqc.export import export
 from vqc.manifest import read_manifest
 from vqc.predict import job
+from vqc.predict.fitting import counts_words
 from vqc.predict.job import Request, predict
 from vqc.runs import Run
 from vqc.verify import verify
@@ -144,8 +145,29 @@ def test_a_least_score_speaks_of_no_objects(run, task):
 
     task.predict_config = Settings
     said = vqc_predict(run, "photos").stdout
-    assert "4 pictures; an answer needs a score from 0.5 on (--conf)" in said
+    assert "4 pictures; least score: 0.5 (--conf)" in said
     assert "object" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("segment", {"conf": 0.3}, "probability from which a pixel counts: 0.3 (--conf)"),
+        ("segment", {}, "probability from which a pixel counts: for each class what val chose"),
+        ("classify", {"conf": 0.3}, "least probability of a class that counts: 0.3 (--conf)"),
+        ("classify", {}, "least probability of a class that counts: what val chose"),
+        ("anomaly", {}, ""),
+    ],
+)
+def test_when_an_answer_counts_is_said_as_its_task_has_it(name, given, said):
+    task = tasks.find(name)
+    settings = asdict(task.predict_config(**given))
+    assert counts_words(task, settings) == said
+
+
+def test_a_task_that_names_no_least_score_says_nothing_of_it(run, task):
+    assert counts_words(Silent(), {"conf": 0.5}) == ""
+    assert vqc_predict(run, "photos").stdout.count("4 pictures\n") == 1
 
 
 def test_rows_become_a_table_of_all_pictures(run):

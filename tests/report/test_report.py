@@ -17,6 +17,7 @@ from vqc.report import study as study_of
 from vqc.report.build import Request, build
 from vqc.report.compare import rows_of
 from vqc.report.evaluation import draw_photos
+from vqc.report.grid_section import grid_section
 from vqc.report.reading import read_folder
 
 HOSTILE = "<script>alert('x')</script>&\"hall\""
@@ -258,6 +259,11 @@ def test_a_grid_has_the_rows_of_the_study(tmp_path):
         ("optimised", "cad500-real20"),
         ("all photos", "cad0-real20"),
     ]
+    every = [madeup.cell(cad, "all", [madeup.repeat(0.95, 0)]) for cad in (0, 500)]
+    found = grids.read_grid(madeup.grid(tmp_path / "a", cells + every))
+    assert dict(study_of.roles(found))["all photos"].name == "cad0-realall"
+    section = str(grid_section(found, tmp_path / "a"))
+    assert "500 CAD + all" in section and (tmp_path / "a" / "grid-study.png").is_file()
     failed = [madeup.cell(0, 100, [madeup.repeat(None, 0, failure="killed")])]
     found = grids.read_grid(madeup.grid(tmp_path / "f", cells + failed))
     assert "all photos" not in dict(study_of.roles(found))

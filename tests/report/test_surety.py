@@ -51,6 +51,14 @@ def test_what_may_be_as_good_lies_within_two_standard_errors_of_the_difference()
     assert may_be_as_good(spread, TEN) == [FIVE]
 
 
+def test_all_photos_are_more_than_any_number():
+    best = a("all", "all", 0.8, 0.82)
+    five = a("five", 5, 0.795, 0.815)
+    assert fewest_photos([best, five], best) is five
+    assert photos_sentence([best, five], best).endswith("fewer photos: five, 5 photos a class.")
+    assert photos_sentence([best, TEN], TEN).endswith("was tried.")
+
+
 def test_it_is_said_in_words():
     far = a("far", 1, 0.3, 0.32)
     assert "fewer photos: six, 6 photos" in photos_sentence([TEN, a("six", 6, 0.81, 0.81)], TEN)

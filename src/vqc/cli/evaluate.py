@@ -86,12 +86,13 @@ def _pictures(scored: Scored) -> str:
 
 def _print(scored: Scored) -> None:
     from vqc.evaluations import PICTURES
+    from vqc.figures.curves import threshold_words
 
     found = scored.evaluation
     title = f"{scored.run.name} on {scored.dataset.manifest.name}, {found.split}"
     _print_classes(title, found)
     if found.confusion is not None:
-        _print_outcome(found.confusion, found.threshold)
+        _print_outcome(found.confusion, threshold_words(found.threshold, found.per_class))
     _print_groups(found.groups)
     show.notes(scored.verdict.reasons)
     typer.echo(headline(scored))
@@ -103,8 +104,14 @@ def _print(scored: Scored) -> None:
 
 
 def _print_classes(title: str, found: Evaluation) -> None:
-    """The metrics of every class and of all, with how many objects or frames each has."""
-    metrics = list(found.metrics)
+    """The metrics of every class and of all, with how many objects or frames each has.
+
+    Where classes have thresholds of their own, these stand beside.
+    """
+    from vqc.figures.curves import OWN
+
+    own = [OWN for values in found.per_class.values() if OWN in values]
+    metrics = list(dict.fromkeys([*found.metrics, *own]))
     what, counts = _counts(found.confusion)
     counted = (what,) if counts else ()
     rows = [
@@ -129,11 +136,11 @@ def _counts(confusion: Confusion | None) -> tuple[str, dict[str, int]]:
     return what, rows | {_ALL: sum(rows.values())}
 
 
-def _print_outcome(confusion: Confusion, threshold: float) -> None:
+def _print_outcome(confusion: Confusion, threshold: str) -> None:
     from vqc.scoring import outcome
 
     counts = ", ".join(f"{count:,} {name}" for name, count in outcome(confusion).items())
-    typer.echo(f"answers from score {threshold:.2f} on: {counts}")
+    typer.echo(f"answers from score {threshold} on: {counts}")
     names, table = confusion.names, confusion.counts
     wrong = [
         (int(table[row, column]), names[row], names[column])

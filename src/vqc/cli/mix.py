@@ -167,7 +167,10 @@ def _rows(plan: Plan) -> list[tuple[str | int, ...]]:
     if plan.pool.is_background.any():
         return list(plan.table())
     return [
-        ("(background: no photos anywhere)" if row[0] == BACKGROUND else row[0], *row[1:])
+        (
+            "(background: these sets have none)" if row[0] == BACKGROUND else row[0],
+            *row[1:],
+        )
         for row in plan.table()
     ]
 

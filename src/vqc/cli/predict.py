@@ -32,7 +32,11 @@ def predict(
         Path | None, typer.Option(help="Folder to write [default: predictions/RUN-SOURCE].")
     ] = None,
     conf: Annotated[
-        float | None, typer.Option(help="Least score of an object [default: 0.25].")
+        float | None,
+        typer.Option(
+            help="Least score of an object, or probability of a class or pixel [default: 0.25 for "
+            "objects, else what the run chose]."
+        ),
     ] = None,
     iou: Annotated[
         float | None,
@@ -179,7 +183,8 @@ def _say(result: Result) -> None:
         folder, frames = result.as_set
         typer.echo(f"{folder}: {frames:,} pictures with labels that nobody has checked")
         if result.objects is None:
-            show.then("vqc", "export", folder, "--format", "classes")
+            why = "cvat or labelstudio too, as tags"
+            show.then("vqc", "export", folder, "--format", "classes", why=why)
         else:
             show.then("vqc", "export", folder, "--format", "cvat", why="or labelstudio")
     typer.echo(f"{result.folder}")
@@ -206,13 +211,13 @@ def _tells_a_class(folder: Path) -> bool:
 
 
 def _found(result: Result) -> str:
-    """Such as "3 pictures, 7 objects with a score from 0.25 on (--conf)"."""
-    least = "" if result.least_score is None else f"a score from {result.least_score:g} on (--conf)"
+    """Such as "3 pictures, 7 objects with a score from 0.25 on (--conf)"; of answers that are no
+    objects, what the task says of when they count."""
     pictures = f"{result.frames:,} picture{'s' * (result.frames != 1)}"
     if result.objects is None:
-        return f"{pictures}; an answer needs {least}" if least else pictures
-    objects = sum(result.objects.values())
-    with_ = f" with {least}" if least else ""
+        return f"{pictures}; {result.counts}" if result.counts else pictures
+    objects, least = sum(result.objects.values()), result.least_score
+    with_ = "" if least is None else f" with a score from {least:g} on (--conf)"
     return f"{pictures}, {objects:,} object{'s' * (objects != 1)}{with_}"
 
 

@@ -23,7 +23,7 @@ MOST_COLOURED = len(DASHES)
 """Of more classes than this, the lowest few are coloured and the others are grey."""
 _LOWEST = 3
 _SCORES = ("confidence", "score", "threshold")
-_OWN = "threshold"
+OWN = "threshold"
 """What a class's own threshold is called among its metrics."""
 
 Threshold = float | Mapping[str, float]
@@ -37,10 +37,18 @@ def is_over_score(curve: Curve) -> bool:
 
 def in_use(threshold: float, per_class: Mapping[str, Mapping[str, float]]) -> Threshold:
     """The threshold of an evaluation; of each class its own, where its classes differ in it."""
-    own = {name: row[_OWN] for name, row in per_class.items() if _OWN in row}
+    own = {name: row[OWN] for name, row in per_class.items() if OWN in row}
     if len(set(own.values())) > 1:
         return own
     return next(iter(own.values()), threshold)
+
+
+def threshold_words(threshold: float, per_class: Mapping[str, Mapping[str, float]]) -> str:
+    """`in_use` in words, such as "0.25", or "0.32 to 0.61 (by class)"."""
+    found = in_use(threshold, per_class)
+    if isinstance(found, Mapping):
+        return f"{min(found.values()):.2f} to {max(found.values()):.2f} (by class)"
+    return f"{found:.2f}"
 
 
 def draw(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from vqc.counts import ALL, Count, count_words, rank_of
 from vqc.figures.style import (
     COLOURS,
     DASHES,
@@ -54,7 +55,7 @@ class GridCell:
     """
 
     cad: int
-    real: int
+    real: Count
     label: str
     scores: Mapping[str, tuple[float, ...]]
     failed: int = 0
@@ -88,7 +89,7 @@ def heatmap(
     several sets in one place the best is shown. The best of all has a frame.
     """
     columns = sorted({cell.cad for cell in cells})
-    rows = sorted({cell.real for cell in cells})
+    rows = sorted({cell.real for cell in cells}, key=rank_of)
     shown = {(c.cad, c.real): c for c in sorted(cells, key=lambda c: _rank(c, metric))}
     width = max(HALF_IN, len(columns) * _CELL_IN[0] + 1.45)
     height = max(2.0, len(rows) * _CELL_IN[1] + 0.9)
@@ -108,7 +109,7 @@ def heatmap(
             row, column = np.unravel_index(np.nanargmax(values), values.shape)
             _frame(panel, float(column), float(row), fill=False, edgecolor=_FAILED, linewidth=3.5)
         panel.set_xticks(range(len(columns)), [f"{cad:,}" for cad in columns])
-        panel.set_yticks(range(len(rows)), [f"{real:,}" for real in rows])
+        panel.set_yticks(range(len(rows)), [count_words(real) for real in rows])
         panel.set(xlabel=CAD_LABEL, ylabel=REAL_LABEL)
         panel.tick_params(length=0)
         figure.colorbar(image, ax=panel, label=f"{spelled(metric)}, mean", pad=0.02)
@@ -184,29 +185,32 @@ def learning(
 ) -> Path | None:
     """Write the score against photos a class, a line a CAD level; or the other way round.
 
-    Points are repeats, lines go through means, bands are what a model expects. settings: that
-    the cells share, for the title. None where no cell has a value.
+    Points are repeats, lines go through means, bands are what a model expects. All photos stand
+    behind the largest number of them. settings: that the cells share, for the title. None where
+    no cell has a value.
     """
     scored = [cell for cell in cells if math.isfinite(cell.mean(metric))]
     if not scored:
         return None
     other: Literal["real", "cad"] = "cad" if against == "real" else "real"
     names = {"cad": CAD_LABEL, "real": REAL_LABEL}
-    levels = sorted({getattr(cell, other) for cell in scored})
+    levels = sorted({getattr(cell, other) for cell in scored}, key=rank_of)
+    ticks = _ticks([getattr(cell, against) for cell in scored])
     title = f"{spelled(metric)} against {names[against]}" + (f" ({settings})" if settings else "")
     with canvas(out, (HALF_IN, 4.3), title, mark) as figure:
         panel = figure.subplots()
         for k, level in enumerate(levels):
             mine = [cell for cell in scored if getattr(cell, other) == level]
-            _draw_level(panel, mine, metric, against, k, len(levels), f"{level:,}")
+            drawn = [(ticks[getattr(cell, against)], cell.scores[metric]) for cell in mine]
+            _draw_level(panel, drawn, k, len(levels), count_words(level))
             for band in bands:
                 if band.level == level:
                     colour = _level_colour(k, len(levels))
                     panel.fill_between(band.x, band.low, band.high, color=colour, alpha=0.15, lw=0)
                     panel.plot(band.x, band.middle, color=colour, lw=0.9, linestyle=":")
-        ticks = sorted({getattr(cell, against) for cell in scored})
         _scale_x(panel, ticks)
-        panel.set(xlabel=names[against], ylabel=spelled(metric))
+        aside = " (all: not to scale)" if ALL in ticks else ""
+        panel.set(xlabel=names[against] + aside, ylabel=spelled(metric))
         panel.set_ylim(*near_axis([v for cell in scored for v in cell.scores[metric]]))
         panel.grid(color="#e4e4e4", linewidth=0.8)
         panel.set_axisbelow(True)
@@ -219,18 +223,16 @@ def learning(
 
 def _draw_level(
     panel: Axes,
-    cells: Sequence[GridCell],
-    metric: str,
-    against: str,
+    cells: Sequence[tuple[int, tuple[float, ...]]],
     k: int,
     levels: int,
     label: str,
 ) -> None:
+    """cells: each with its place on x, and its scores."""
     look = {"color": _level_colour(k, levels), "marker": MARKERS[k % len(MARKERS)]}
     by_place: dict[int, list[float]] = {}
-    for cell in cells:
-        known = [v for v in cell.scores[metric] if math.isfinite(v)]
-        by_place.setdefault(getattr(cell, against), []).extend(known)
+    for place, scores in cells:
+        by_place.setdefault(place, []).extend(v for v in scores if math.isfinite(v))
     places = sorted(by_place)
     means = [float(np.mean(by_place[place])) for place in places]
     panel.plot(places, means, linewidth=1.8, markersize=6, label=label, **look)
@@ -249,13 +251,23 @@ def _level_colour(k: int, levels: int) -> str:
     return str(to_hex(scale(0.82 * k / max(1, levels - 1))))
 
 
-def _scale_x(panel: Axes, ticks: Sequence[int]) -> None:
+def _ticks(counts: Sequence[Count]) -> dict[Count, int]:
+    """Where each stands on x, in order: a number at itself, all at twice the largest."""
+    numbers = sorted({count for count in counts if count != ALL})
+    found: dict[Count, int] = {number: number for number in numbers}
+    if ALL in counts:
+        found[ALL] = 2 * max([*numbers, 1])
+    return found
+
+
+def _scale_x(panel: Axes, counts: Mapping[Count, int]) -> None:
     """Levels are the ticks; far apart ones on a logarithmic axis that still holds 0."""
+    ticks = list(counts.values())
     above = [tick for tick in ticks if tick > 0]
     if above and above[-1] / above[0] > 8:
         panel.set_xscale("symlog", linthresh=above[0], linscale=0.6)
         panel.xaxis.set_minor_locator(_no_ticks())
-    panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    panel.set_xticks(ticks, [count_words(count) for count in counts])
     places = panel.xaxis.get_transform().transform(np.array([*panel.get_xlim(), *ticks]))
     if len(ticks) > 1 and np.diff(places[2:]).min() < _CLOSE * (places[1] - places[0]):
         panel.tick_params(axis="x", rotation=50)

@@ -195,15 +195,18 @@ def draw_sheet(
 
 def what(mistake: Mistake) -> str:
     """One mistake in words."""
-    truth, predicted, score = mistake.truth, mistake.predicted, f"{mistake.score:.2f}"
+    truth, predicted = mistake.truth, mistake.predicted
+    score = f"{mistake.score:.2f}" if mistake.score >= _FAINTEST else f"under {_FAINTEST}"
     if truth is not None and predicted is not None and truth != predicted:
         return f"{mistake.kind}: {truth} taken for {predicted}, {score}"
     if predicted is not None:
         return f"{mistake.kind}: {predicted}, {score}"
+    if truth is not None and mistake.likeliest is not None:
+        likeliest = f"likeliest was {mistake.likeliest}, {score}"
+        return f'{mistake.kind}: {truth} called "none of these"; {likeliest}'
     if truth is not None:
-        # An answer below the threshold, which does not count.
-        faint = score if mistake.score >= _FAINTEST else f"under {_FAINTEST}"
-        return f"{mistake.kind}: {truth}" + (f", answered at {faint} only" * bool(mistake.score))
+        below = f" (score {score}, below the threshold)" if mistake.score else ""
+        return f"{mistake.kind}: {truth}{below}"
     return f"{mistake.kind}, {score}"
 
 

@@ -19,7 +19,7 @@ def to_cvat_xml(manifest: Manifest, box: BoxKind = "modal") -> str:
 
     An object with a mask is a mask, any other a box; with amodal boxes all are boxes. The label
     of a whole frame is a tag, its split a subset.
-    Raises ManifestError for a frame that nobody labelled.
+    Raises ManifestError for a frame that has neither objects nor a label.
     """
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
@@ -38,7 +38,7 @@ def to_cvat_xml(manifest: Manifest, box: BoxKind = "modal") -> str:
 
 
 def _add_image(root: ET.Element, image_id: int, frame: Frame, box: BoxKind) -> None:
-    if frame.objects is None:
+    if frame.objects is None and frame.label is None:
         raise ManifestError(f"{frame.image}: nobody labelled it, so CVAT cannot say what it shows")
     name = frame.image.removeprefix("images/")
     image = _add(root, "image", id=image_id, name=name)
@@ -46,7 +46,7 @@ def _add_image(root: ET.Element, image_id: int, frame: Frame, box: BoxKind) -> N
         image.set("subset", frame.split)
     image.set("width", str(frame.width))
     image.set("height", str(frame.height))
-    for note in frame.objects:
+    for note in frame.objects or ():
         _add_object(image, note, frame, box)
     if frame.label is not None:
         _add(image, "tag", label=frame.label, source="manual")

@@ -16,19 +16,19 @@ def to_label_studio(manifest: Manifest, box: BoxKind = "modal") -> list[dict[str
 
     An object with a mask is a brush stroke, any other a rectangle; with amodal boxes all are
     rectangles. The controls are called `box`, `brush` and `choice`, the picture `image`.
-    Raises ManifestError for a frame that nobody labelled.
+    Raises ManifestError for a frame that has neither objects nor a label.
     """
     frames = sorted(manifest.frames, key=lambda f: f.image)
     return [_task(frame, i, box) for i, frame in enumerate(frames, start=1)]
 
 
 def _task(frame: Frame, task_id: int, box: BoxKind) -> dict[str, Any]:
-    if frame.objects is None:
+    if frame.objects is None and frame.label is None:
         raise ManifestError(
             f"{frame.image}: nobody labelled it, so a task cannot say what it shows"
         )
     results = [*_choice(frame)]
-    for note in frame.objects:
+    for note in frame.objects or ():
         results += _region(note, frame, box)
     numbered = [{"id": f"r{task_id}-{k}", **result} for k, result in enumerate(results, start=1)]
     annotation = {"id": task_id, "was_cancelled": False, "ground_truth": False, "result": numbered}

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from vqc.grid.asked import Asked, prepare, shorten, workers_of
 from vqc.grid.model import Grid, Places, Workers, require_same, write_asked
-from vqc.grid.request import GridRequest, number_or_all, numbers, words
+from vqc.grid.request import GridRequest, counts, number_or_all, numbers, words
 from vqc.grid.trainings import Estimate, anew, estimate, names_of, require_trained, run, run_shard
 
 __all__ = [
-    "Asked", "Estimate", "Grid", "GridRequest", "Places", "Workers", "anew", "estimate",
-    "names_of", "number_or_all", "numbers", "prepare", "require_same", "require_trained",
-    "run", "run_shard", "shorten", "words", "workers_of", "write_asked",
+    "Asked", "Estimate", "Grid", "GridRequest", "Places", "Workers", "anew", "counts",
+    "estimate", "names_of", "number_or_all", "numbers", "prepare", "require_same",
+    "require_trained", "run", "run_shard", "shorten", "words", "workers_of", "write_asked",
 ]  # fmt: skip

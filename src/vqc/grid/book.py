@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from vqc.counts import rank_of
 from vqc.errors import InputError, OutputError
 from vqc.files import replace_file
 from vqc.grid.layout import Cell, Drawing, Trial
@@ -101,7 +102,7 @@ class Book:
             return None
         sign = -1 if self.headline.higher_is_better else 1
         means = [(cell, math.fsum(v) / most) for cell, v in scored if len(v) == most]
-        return min(means, key=lambda pair: (sign * pair[1], pair[0].real, pair[0].cad))
+        return min(means, key=lambda pair: (sign * pair[1], rank_of(pair[0].real), pair[0].cad))
 
     def ranked(self) -> list[Cell]:
         """Cells by the mean headline, the best first; those without a score last."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vqc.counts import ALL, Count
 from vqc.errors import InputError, VqcError
 from vqc.grid.request import MIX_AXES, GridRequest
 from vqc.grid.val import mark_of, rules_with_val, sessions_of, val_rows
@@ -32,7 +33,7 @@ class Cell:
 
     name: str
     cad: int
-    real: int
+    real: Count
     settings: Mapping[str, Any]
 
     @property
@@ -120,7 +121,7 @@ def draw(
             for cad, real in places:
                 cell = _cell(request, cad, real, values)
                 mixed = {k: v for k, v in values.items() if k in MIX_AXES}
-                if not real:
+                if not real or (real == ALL and request.mix.background in (None, ALL)):
                     mixed["select"] = "random"  # there is nothing to select from
                 mix = replace(request.mix, cad=cad, real=real, seed=seed, splits=splits, **mixed)
                 try:
@@ -217,7 +218,7 @@ def pace_of_record(identity: Mapping[str, Any]) -> str:
 _NO_MATTER_FOR_PACE = ("seed", "epochs", "epoch_images", "patience")
 
 
-def _cell(request: GridRequest, cad: int, real: int, values: Mapping[str, Any]) -> Cell:
+def _cell(request: GridRequest, cad: int, real: Count, values: Mapping[str, Any]) -> Cell:
     several = {key: value for key, value in values.items() if len(request.axes[key]) > 1}
     bare = Cell("", cad, real, several)
     name = "-".join(filter(None, [f"cad{cad}-real{real}", bare.combination]))
@@ -255,7 +256,7 @@ def _cannot(faults: Mapping[str, str]) -> str:
     return f"cell {last} cannot be drawn: {faults[last]}{more}"
 
 
-def _name(cad: int, real: int, seed: int, sha256: str) -> str:
+def _name(cad: int, real: Count, seed: int, sha256: str) -> str:
     return f"cad{cad}-real{real}-seed{seed}-{sha256[:8]}"
 
 

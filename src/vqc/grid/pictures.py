@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from vqc.counts import ALL, photos_words
 from vqc.errors import InputError, OutputError
 from vqc.grid.book import Book
 from vqc.grid.layout import Cell
@@ -32,7 +33,8 @@ _OURS = ("heatmap-*.png", "learning-*.png", "composition.png")
 def photo_budget(book: Book) -> dict[str, Any] | None:
     """What more photos and renders would bring, seen from the chosen cell; None where unknown.
 
-    Only cells with the chosen one's other settings count.
+    Only cells with the chosen one's other settings count, and those with a number of photos: where
+    all photos were chosen, it is seen from the best of these.
     """
     from vqc.grid import budget
 
@@ -41,15 +43,25 @@ def photo_budget(book: Book) -> dict[str, Any] | None:
         return None
     chosen = best[0]
     cells = [cell for cell in book.cells if cell.combination == chosen.combination]
-    points = [budget.Point(c.cad, c.real, score) for c in cells for score in book.scores(c)]
+    points = [
+        budget.Point(cell.cad, cell.real, score)
+        for cell in cells
+        if cell.real != ALL
+        for score in book.scores(cell)
+    ]
+    if not points:
+        return None
     try:
-        found = budget.photo_budget(points, (chosen.cad, chosen.real))
+        start = None if chosen.real == ALL else (chosen.cad, chosen.real)
+        found = budget.photo_budget(points, start)
     except InputError as error:
         return {"sentences": [str(error)], "curves": None}
-    start = f"{chosen.cad:,} CAD frames and {chosen.real:,} photos a class"
+    place = f"from {found.cad:,} CAD frames and {photos_words(found.real)}"
+    if chosen.real == ALL:
+        place = f"all photos were best; {place}, the best of those with a number of them"
     return {
         "sentences": [
-            f"from {start}: {budget.words(found)}",
+            f"{place}: {budget.words(found)}",
             *(budget.gain_words(gain) for gain in (*found.photos, *found.renders)),
         ],
         "curves": {

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from vqc.counts import ALL, Count
 from vqc.errors import InputError
 from vqc.mix import Request
 
@@ -39,7 +40,7 @@ class GridRequest:
 
     mix: Request
     cad: tuple[int, ...] = CAD
-    real: tuple[int, ...] = REAL
+    real: tuple[Count, ...] = REAL
     repeats: int = REPEATS
     axes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     task: str = "detect"
@@ -101,6 +102,19 @@ def numbers(option: str, text: str, least: int = 0) -> tuple[int, ...]:
             f"{least or 0},{least + 10}, got {text}"
         )
     return tuple(sorted({int(part) for part in parts}))
+
+
+def counts(option: str, text: str) -> tuple[Count, ...]:
+    """As `numbers`, and "all" may be among them, which comes last."""
+    parts = [part.strip() for part in text.split(",")]
+    given = [part for part in parts if part != ALL]
+    if any(not _NUMBER.fullmatch(part) for part in given):
+        raise InputError(
+            f"{option}: expected whole numbers from 0, or all, with commas, such as 0,10,all, "
+            f"got {text}"
+        )
+    last = (ALL,) if len(given) < len(parts) else ()
+    return (*sorted({int(part) for part in given}), *last)
 
 
 def words(option: str, text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:

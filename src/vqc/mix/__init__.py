@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from vqc.counts import Count
 from vqc.mix.build import Summary, build
 from vqc.mix.plan import Plan, plan
 from vqc.mix.pool import Pool
 from vqc.mix.reading import find_sets, read_pool
-from vqc.mix.request import Count, Request
+from vqc.mix.request import Request
 from vqc.mix.splits import SplitRules
 
 __all__ = [

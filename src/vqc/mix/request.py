@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from vqc.counts import Count
 from vqc.errors import InputError
 from vqc.formats import BoxKind
 from vqc.mix.splits import SplitRules
 
-Count = int | Literal["all"]
-"""How many frames; "all" takes what there is, and nothing falls short."""
 Select = Literal["random", "diverse"]
 ORIGINAL_STUDY = 40
 """Photos a class, and backgrounds, that the original study chose and tested with."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vqc.counts import Count
 from vqc.errors import InputError
 from vqc.mix.pool import KIND_NAMES, LABELLED, SPLITS, STATE_NAMES, Pool, Rows
-from vqc.mix.request import Count, number_of
+from vqc.mix.request import number_of
 
 _SHOWN = 60
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from vqc.predict.prelabels import require_labels
 from vqc.predict.reading import Shot
 from vqc.predict.source import Source
 from vqc.tasks.contract import Prediction, Task
-from vqc.tasks.settings import parse
+from vqc.tasks.settings import NONE_HELP, parse
 
 if TYPE_CHECKING:
     from vqc.predict.job import Request
@@ -48,6 +48,20 @@ def _settings(task: Task, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """With the defaults and checked, where the task says what its settings are."""
     config = getattr(task, "predict_config", None)
     return given if config is None else asdict(config(**parse(config, given)))
+
+
+def counts_words(task: Task, settings: Mapping[str, Any]) -> str:
+    """From which score on an answer counts, as the task says it of its setting `conf`.
+
+    Such as "least probability of a class that counts: 0.5 (--conf)"; where `conf` is None, what
+    then holds by its help. Empty where the task tells of no such setting.
+    """
+    config = getattr(task, "predict_config", None)
+    about = {f.name: str(f.metadata.get("help", "")) for f in fields(config)} if config else {}
+    what, _, unset = about.get("conf", "").partition(NONE_HELP)
+    conf = settings.get("conf")
+    value = unset if conf is None else f"{conf:g} (--conf)"
+    return f"{what}: {value}" if what and value else ""
 
 
 def required(

@@ -63,8 +63,9 @@ class Result:
     """What came of it. frames: pictures answered. total: how many there were, as far as known.
 
     objects: class to how many, None where the task gives none. classes: class to how many
-    pictures, where the task tells the class of the whole picture. least_score: from which on an
-    answer counts, where the task has one.
+    pictures, where the task tells the class of the whole picture. least_score: --conf, or what
+    the task takes for it; None where the task has no such number, or each class its own. counts:
+    from which score on an answer counts, in the words of the task; empty where it has none.
     videos: drawn ones. faults: what could not be read, or not be put into the set. stopped:
     interrupted before the end of the files. dropped: frames of a camera that came while the
     model was busy. as_set: the set of pre-labels and how many pictures it holds.
@@ -74,6 +75,7 @@ class Result:
     frames: int
     total: int
     least_score: float | None
+    counts: str
     objects: Mapping[str, int] | None
     classes: Mapping[str, int]
     speed: Speed | None
@@ -120,6 +122,7 @@ def predict(
             frames=feed.watch.count,
             total=max(total, feed.watch.count),
             least_score=job.least_score,
+            counts=job.counts,
             objects=None if sink.objects is None else dict(sorted(sink.objects.items())),
             classes=dict(sorted(sink.classes.items())),
             speed=feed.watch.speed(),
@@ -141,6 +144,7 @@ class _Job:
     folder: Path
     set_folder: Path | None
     least_score: float | None
+    counts: str
 
 
 def _checked(request: Request) -> _Job:
@@ -152,7 +156,8 @@ def _checked(request: Request) -> _Job:
     settings = fitting.require_fitting(request, task, found, folder)
     least = settings.get("conf")
     least_score = float(least) if isinstance(least, int | float) else None
-    return _Job(run, task, found, folder, _set_folder(request), least_score)
+    counts = fitting.counts_words(task, settings)
+    return _Job(run, task, found, folder, _set_folder(request), least_score, counts)
 
 
 def _sink(request: Request, job: _Job, closing: contextlib.ExitStack, draws: bool) -> Sink:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vqc.counts import count_words, rank_of
 from vqc.figures import grid as drawing
 from vqc.figures.style import STUDY, spelled
 from vqc.report import html
@@ -175,14 +176,14 @@ def _curves(grid: GridReport, out: Path) -> list[object]:
 
 def _table(grid: GridReport) -> Markup:
     metrics = study_metrics(grid)
-    ordered = sorted(grid.places, key=lambda p: (p.cell.real, p.cell.cad, p.combination))
+    ordered = sorted(grid.places, key=lambda p: (rank_of(p.cell.real), p.cell.cad, p.combination))
     heads = ["training set", *map(spelled, metrics), "photos a class", "CAD frames", "trainings"]
     rows = []
     for place in ordered:
         states = ", ".join(f"{n} {state}" for state, n in place.states.items())
         label = place.cell.label + (" (chosen)" if place is grid.chosen else "")
         scores = [html.score(place.cell.scores.get(name, ()), bool(grid.mark)) for name in metrics]
-        rows.append([label, *scores, f"{place.cell.real:,}", f"{place.cell.cad:,}", states])
+        rows.append([label, *scores, count_words(place.cell.real), f"{place.cell.cad:,}", states])
     return html.table(heads, rows, words=["trainings"])
 
 

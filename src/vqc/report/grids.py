@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vqc import honesty
+from vqc.counts import ALL, photos_words
 from vqc.errors import InputError
 from vqc.figures.grid import Band, GridCell
 from vqc.figures.style import spelled
@@ -51,7 +52,7 @@ class Place:
 
     def said(self) -> str:
         """Such as "500 CAD frames + 20 photos a class"."""
-        text = f"{self.cell.cad:,} CAD frames + {self.cell.real:,} photos a class"
+        text = f"{self.cell.cad:,} CAD frames + {photos_words(self.cell.real)}"
         return f"{text}, {self.combination}" if self.combination else text
 
 
@@ -169,7 +170,8 @@ def _metric(wanted: str, places: Sequence[Place]) -> str:
 
 
 def _place(folder: Path, task: str, record: Mapping[str, Any]) -> Place:
-    cad, real = int(record["cad"]), int(record["real"])
+    cad, photos = int(record["cad"]), record["real"]
+    real = ALL if photos == ALL else int(photos)
     repeats = record.get("repeats") or []
     done = [each for each in repeats if each.get("state") == DONE]
     tables = [_numbers(each.get("metrics")) for each in done]

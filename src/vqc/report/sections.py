@@ -135,18 +135,11 @@ def _scores(evaluations: Sequence[Stored]) -> Markup:
             html.score([stored.metrics[n]] if n in stored.metrics else [], bool(stored.mark))
             for n in names
         ]
-        rows.append([label, *values, f"{stored.frames:,}", _threshold(stored)])
+        threshold = curves.threshold_words(stored.threshold, stored.per_class)
+        rows.append([label, *values, f"{stored.frames:,}", threshold])
     found = {_name(stored): stored.reasons for stored in evaluations}
     heads = ["scored on", *map(spelled, names), "frames", "threshold"]
     return tag("div", tag("h3", "Scores"), html.table(heads, rows), reasons(found))
-
-
-def _threshold(stored: Stored) -> str:
-    """Such as "0.25", or "0.32–0.61, by class"."""
-    found = curves.in_use(stored.threshold, stored.per_class)
-    if isinstance(found, Mapping):
-        return f"{min(found.values()):.2f}–{max(found.values()):.2f}, by class"
-    return f"{found:.2f}"
 
 
 def _details(

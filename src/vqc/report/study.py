@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vqc.counts import count_words, rank_of
 from vqc.figures import bars
 from vqc.figures.style import spelled
 from vqc.report import html
@@ -22,10 +23,10 @@ def roles(grid: GridReport, sign: int = 1) -> list[tuple[str, Place]]:
     """
     kept = grid.chosen.combination if grid.chosen else grid.combinations[0]
     mine = [place for place in grid.places if place.combination == kept]
-    only_photos = sorted((p for p in mine if not p.cell.cad), key=lambda p: p.cell.real)
+    only_photos = sorted((p for p in mine if not p.cell.cad), key=lambda p: rank_of(p.cell.real))
     only_cad = [place for place in mine if not place.cell.real]
     both = [place for place in mine if place.cell.cad and place.cell.real]
-    fewest = min((place.cell.real for place in both), default=0)
+    fewest = min((place.cell.real for place in both), key=rank_of, default=0)
     mixed = [p for p in both if p.cell.real == fewest and _has_score(p, grid)]
     found: list[tuple[str, Place | None]] = [
         ("all CAD", _best(only_cad, lambda p: p.cell.cad)),
@@ -59,7 +60,7 @@ def study(grid: GridReport, metrics: Sequence[str], sign: int, out: Path) -> Mar
         [
             html.join([place.cell.label, tag("small", role, class_="kind")], " "),
             *(html.score(place.cell.scores.get(name, ()), bool(grid.mark)) for name in metrics),
-            f"{place.cell.real:,}",
+            count_words(place.cell.real),
             f"{place.cell.cad:,}",
         ]
         for role, place in found

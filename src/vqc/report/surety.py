@@ -13,8 +13,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vqc.counts import Count, photos_words, rank_of
 from vqc.figures.style import mean_and_spread
-from vqc.report.html import counted
 
 _DIGITS = 3
 _NAMED = 4
@@ -28,7 +28,7 @@ class Candidate:
 
     label: str
     cad: int
-    photos: int
+    photos: Count
     values: tuple[float, ...]
 
     @property
@@ -52,7 +52,7 @@ def fewest_photos(candidates: Sequence[Candidate], best: Candidate, sign: int = 
     """
     error = pooled_spread(candidates) / math.sqrt(len(best.values))
     near = [c for c in candidates if c.values and sign * (best.mean - c.mean) <= error]
-    return min([best, *near], key=lambda c: (c.photos, c.cad))
+    return min([best, *near], key=lambda c: (rank_of(c.photos), c.cad))
 
 
 def may_be_as_good(candidates: Sequence[Candidate], best: Candidate) -> list[Candidate]:
@@ -73,12 +73,13 @@ def photos_sentence(candidates: Sequence[Candidate], best: Candidate, sign: int 
     if not math.isfinite(pooled_spread(candidates)) or len(candidates) < 2:
         return ""
     found = fewest_photos(candidates, best, sign)
-    if found.photos < best.photos:
+    most = rank_of(best.photos)
+    if rank_of(found.photos) < most:
         return (
             f"Within one standard error as good, with fewer photos: {found.label}, "
-            f"{counted(found.photos, 'photo')} a class."
+            f"{photos_words(found.photos)}."
         )
-    if any(c.photos < best.photos for c in candidates):
+    if any(rank_of(c.photos) < most for c in candidates):
         return "No training set with fewer photos comes within one standard error of it."
     return "No training set with fewer photos was tried."
 

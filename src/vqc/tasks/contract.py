@@ -90,7 +90,8 @@ class Mistake:
 
     kind: such as "missed", "false" or "confused". truth, predicted: class names, or None.
     score: how sure the model was. box: where it looked, truth_box: where the object is; px.
-    severity: the worst come first.
+    severity: the worst come first. likeliest: where the answer was "none of these", the class
+    that came nearest to being one; the score is of it.
     """
 
     image: str
@@ -101,6 +102,7 @@ class Mistake:
     severity: float
     box: Box | None = None
     truth_box: Box | None = None
+    likeliest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +111,8 @@ class Evaluation:
 
     metrics: names to values, in [0, 1] where they are shares; holds the task's headline.
     per_class: class to the same kind of metrics. threshold: the score from which on an
-    answer counts, in the confusion matrix and among the mistakes.
+    answer counts, in the confusion matrix and among the mistakes. Where classes differ in it,
+    each has its own among its metrics, as `threshold`, and this is the least of them.
     groups: such as {"object size": {"small": {"objects": 12, "recall": 0.5}}}.
     predictions: the answers, one an image. drawn: some of the frames' images, each to an
     (H, W, 3) uint8 picture with truth and answer on it, as the task draws them: its worst

@@ -31,6 +31,10 @@ LARGEST_SEED = 2**32 - 1
 """That every generator of random numbers takes."""
 
 
+NONE_HELP = "; none: "
+"""Stands in a help before what holds where the setting is None."""
+
+
 def about(text: str, **limits: float) -> dict[str, Any]:
     """The metadata of a field that is a setting: its help, and `low` and `high` if bounded."""
     return {"help": text, **limits}

@@ -80,6 +80,13 @@ def test_the_surest_mistakes_come_first_and_refusals_last():
         ("confused", "cone", "cube", 0.8, 0.8),
         ("missed", "cube", None, 0.4, 0.0),
     ]
+    assert [m.likeliest for m in found] == [None, None, "cube"]
+
+
+def test_what_was_refused_tells_the_likeliest_class():
+    (refused,) = findings.mistakes(seen(("cube", "cone", 0.45)))
+    assert (refused.truth, refused.predicted) == ("cube", None)
+    assert (refused.likeliest, refused.score) == ("cone", 0.45)
 
 
 def test_curves_begin_and_end_where_they_must():

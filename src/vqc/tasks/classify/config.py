@@ -146,7 +146,9 @@ class PredictConfig:
 
     conf: float | None = field(
         default=None,
-        metadata=about("least probability that counts; none: the run's", low=0, high=1),
+        metadata=about(
+            "least probability of a class that counts; none: what val chose", low=0, high=1
+        ),
     )
     device: str = field(default="", metadata=about("cpu, or a GPU such as 0; empty: GPU if any"))
     batch: int | None = field(

@@ -170,9 +170,12 @@ def mistakes(seen: Seen) -> tuple[Mistake, ...]:
         kind = "missed" if said is None else "false" if truth is None else "confused"
         severity = 0.0 if said is None else score
         box, true_box = (None if said is None else sample.box), sample.box
+        likeliest = seen.classes[int(seen.likeliest[place])] if said is None else None
         found.append(
-            Mistake(sample.frame.image, kind, truth, said, score, severity, box, true_box)
-        )  # fmt: skip
+            Mistake(
+                sample.frame.image, kind, truth, said, score, severity, box, true_box, likeliest
+            )
+        )
     found.sort(key=lambda m: (-m.severity, m.score, m.image, m.kind, m.truth or ""))
     return tuple(found[:MOST_MISTAKES])
 

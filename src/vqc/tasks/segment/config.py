@@ -107,7 +107,11 @@ class PredictConfig:
 
     conf: float | None = field(
         default=None,
-        metadata=about("probability from which a pixel counts; none: as val chose", low=0, high=1),
+        metadata=about(
+            "probability from which a pixel counts; none: for each class what val chose",
+            low=0,
+            high=1,
+        ),
     )
     imgsz: int | None = field(
         default=None, metadata=about("longer side for the network, px; none: the run's", low=64)
