@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from surfaces import SMALL, blob_mask, dataset, frame, texture, usual
 
+from vqc.dataset import open_dataset
 from vqc.errors import InputError
 from vqc.runs import LAST, WEIGHTS, Run
 from vqc.tasks.anomaly import Anomaly
@@ -125,6 +126,17 @@ def test_frames_that_are_wrong_all_over_are_defects(patchcore):
     assert min(a.score for a in found.values()) > 0.6
     (good,) = answers(patchcore[0], [Picture("good", texture(99))])
     assert good.verdict == "good"
+
+
+def test_a_white_frame_among_the_good_ones_of_val_does_not_let_white_ones_pass(tmp_path):
+    usual(tmp_path)
+    frames = list(open_dataset(tmp_path).manifest.frames)
+    frames.append(frame(tmp_path, 60, "val"))
+    white = np.full((64, 64, 3), 255, np.uint8)
+    Image.fromarray(white).save(tmp_path / frames[-1].image)
+    fit(dataset(tmp_path, frames), tmp_path / "run")
+    (found,) = answers(tmp_path / "run", [Picture("white", white)])
+    assert found.verdict == "defect"
 
 
 def test_a_surface_that_differs_a_little_all_over_passes(patchcore):

@@ -106,3 +106,22 @@ def test_what_is_usual_for_a_frame_is_taken_off_up_to_the_limit():
     assert scale.distance(9.0, 8.5) == 9.0 - limit, "odd all over, as no good frame is"
     assert scale.distance(1.0, 2.0) == 0.0
     assert Scale(1.0, 3.0, 1.0, limit=0.0).distance(3.0, 1.0) == 3.0, "absolute"
+
+
+def test_good_frames_that_are_odd_all_over_do_not_widen_the_limit():
+    even = np.linspace(1.0, 1.2, 21)  # quartiles near 1.05 and 1.15
+    assert limit_of(np.append(even, [9.0, 1.6, 1.7])) == pytest.approx(1.2 * SLACK)
+    assert limit_of(np.append(even, 1.44)) == pytest.approx(1.44 * SLACK), "odd, not far out"
+
+
+def test_frames_that_hardly_differ_do_not_rule_each_other_out():
+    same = np.full(12, 2.0)
+    assert limit_of(same) == 2 * SLACK
+    assert limit_of(np.append(same, 2.19)) == pytest.approx(2.19 * SLACK), "within a tenth"
+    assert limit_of(np.append(same, 2.21)) == 2 * SLACK
+    assert limit_of(np.array([1.0])) == SLACK and limit_of(np.zeros(3)) == 0.0
+
+
+def test_a_second_batch_of_more_than_a_quarter_widens_the_limit():
+    usuals = np.repeat([1.0, 2.0], [7, 3])
+    assert limit_of(usuals) == 2 * SLACK
