@@ -1,6 +1,7 @@
 """What goes to Slurm: settings, scripts, the record of a job, and its states."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -36,6 +37,39 @@ def test_every_wrong_setting_is_told_at_once(tmp_path):
     said = str(told.value).splitlines()
     assert len(said) == len(wrong) + 1
     assert "did you mean account?" in said[1] and "cannot be read" in said[0]
+
+
+def test_values_are_taken_as_they_are_written(tmp_path):
+    file = tmp_path / "cluster.yaml"
+    file.write_text("setup: |\n  module load python\n  source 'a: b'\nqos: on\nrequeue: no\n")
+    found = batch.read_settings(
+        [str(file), "account=0123", "time=010", "cpus=010", "partition=no", "throttle="]
+    )
+    assert found.setup == ("module load python", "source 'a: b'")
+    assert (found.account, found.time, found.cpus) == ("0123", "010", 10)
+    assert (found.qos, found.partition, found.throttle) == ("on", "no", None)
+    assert found.requeue is False
+    assert batch.read_settings(['setup=echo "a: b"']).setup == ('echo "a: b"',)
+    assert batch.read_settings(["constraint=[a100|h100]&ib"]).constraint == "[a100|h100]&ib"
+
+
+def test_a_file_that_holds_no_settings_says_what_it_holds(tmp_path):
+    file = tmp_path / "cluster.yaml"
+    for text, got in (("", "nothing"), ("- a\n", "a list"), ("word\n", "'word'")):
+        file.write_text(text)
+        with pytest.raises(InputError, match=f"expected lines such as .* got {got}"):
+            batch.read_settings([str(file)])
+    file.write_text("cpus: [1, 2]\nsetup: {a: b}\n")
+    with pytest.raises(InputError) as told:
+        batch.read_settings([str(file)])
+    assert len(str(told.value).splitlines()) == 2
+
+
+def test_odd_paths_are_quoted_for_slurm(tmp_path):
+    text = batch.script(batch.read_settings([]), job_in(tmp_path / '50% of "x" it\'s'))
+    assert f'--output="{tmp_path}/50%% of \\"x\\" it\'s/renders/.jobs/set/logs/%A_%a.log"' in text
+    with pytest.raises(InputError, match="no path with a backslash"):
+        batch.script(batch.read_settings([]), job_in(tmp_path / "a\\b"))
 
 
 def test_a_value_cannot_smuggle_a_command_into_the_script():
@@ -165,6 +199,39 @@ def test_slurm_is_asked_as_its_users_would(begun, tmp_path, monkeypatch):
     (tmp_path / "squeue").write_text("#!/bin/sh\necho 'no controller' >&2\nexit 1\n")
     assert batch.queued(sent) is None
     assert slurm.SECONDS > 0 and isinstance(job.folder, Path)
+
+
+def test_a_refused_job_leaves_the_set_as_it_was(vqc, steps, tmp_path, monkeypatch):
+    asked = ("render", "--step", steps / "ball.step", "--views", 6, "--size", "64x48")
+    slurm = ("--engine", "slurm", "--shards", 3)
+    vqc(*asked, check=0)
+    whole = contents(tmp_path / "renders/ball")
+    job = batch.read_job(batch_of_three(tmp_path / "renders" / "ball"))
+    answers = (
+        ("echo '2 RUNNING'", "exit 0", "shards 2 of it are in Slurm's queue, nothing was changed"),
+        ("echo no controller >&2; exit 1", "exit 0", "queue could not be asked"),
+        ("exit 0", "echo invalid partition >&2; exit 1", "Nothing was submitted; give"),
+    )
+    for squeue, sbatch, said in answers:
+        for name, answer in (("squeue", squeue), ("sbatch", sbatch)):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{answer}\n")
+            (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        for more in (("--fresh",), ("--views", 8)):
+            assert said in vqc(*asked, *more, *slurm, check=2).stderr
+            assert contents(tmp_path / "renders/ball") == whole
+            assert batch.read_job(job.results) == job
+
+
+def batch_of_three(results):
+    """A job that went to Slurm once."""
+    job = batch.Job(results, "render", ("render",), results.parent.parent, 3)
+    batch.write_script(batch.read_settings([]), job.submitted("7", [1, 2, 3]))
+    return results
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_engines_refuse_each_others_options(vqc, steps, tmp_path):

@@ -4,8 +4,17 @@
 `dask` runs shards on a cluster that is there.
 """
 
-from vqc.batch.job import SCRIPT, Job, find_jobs, job_folder, read_job
-from vqc.batch.slurm import Settings, hand_over, queued, read_settings, script, write_script
+from vqc.batch.job import SCRIPT, Job, earlier_job, find_jobs, job_folder, read_job
+from vqc.batch.slurm import (
+    Settings,
+    at_work,
+    hand_over,
+    queued,
+    read_settings,
+    require_taken,
+    script,
+    write_script,
+)
 from vqc.batch.status import ShardStatus, Status, shards_for, status_of
 
 __all__ = [
@@ -14,12 +23,15 @@ __all__ = [
     "Settings",
     "ShardStatus",
     "Status",
+    "at_work",
+    "earlier_job",
     "find_jobs",
     "hand_over",
     "job_folder",
     "queued",
     "read_job",
     "read_settings",
+    "require_taken",
     "script",
     "shards_for",
     "status_of",

@@ -107,6 +107,11 @@ def read_job(results: Path) -> Job:
         raise InputError(f"{file}: cannot be read: {type(error).__name__} {error}") from None
 
 
+def earlier_job(results: Path) -> Job | None:
+    """As `read_job`, and None where nothing of that name went to a scheduler."""
+    return read_job(results) if (job_folder(results.resolve()) / RECORD).exists() else None
+
+
 def find_jobs(roots: Sequence[Path] = (Path("renders"), Path("runs/grids"))) -> list[Path]:
     """Sets and grids that went to a scheduler, below the usual places, sorted."""
     found = (file.parent for root in roots for file in (root / _FOLDER).glob(f"*/{RECORD}"))

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -23,10 +24,13 @@ from vqc.shards import ranges
 
 _SQUEUE = ("squeue", "--noheader", "--array", "--states=all", "-o", "%K %T")
 """Of what has ended, too, for as long as Slurm remembers it."""
+RUNNING = ("RUNNING", "COMPLETING", "STAGE_OUT", "SIGNALING", "STOPPED", "SUSPENDED")
+WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESIZING")
 SECONDS = 60.0
 """How long Slurm's commands may take to answer."""
 _TIME = re.compile(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}")
-_WORD = re.compile(r"[^\s'\"\\$`;|<>]+")
+_WORD = re.compile(r"[^\s'\"\\$`;<>]+")
+_PLAIN = re.compile(r"[\w./:@%+,=-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,43 +63,39 @@ class Settings:
 _TEXTS = ("account", "partition", "qos", "constraint", "memory")
 _NUMBERS = {"gpus": 0, "cpus": 1, "throttle": 1, "warn_s": 0}
 _LINES = ("setup", "extra")
+_ALWAYS = ("requeue", "warn_s", "command")
+"""Not left to the cluster."""
 _NAMES = tuple(field.name for field in fields(Settings))
+_EMPTY = ("", "null", "~")
+_TRUE = ("true", "yes")
 
 
 def read_settings(given: Sequence[str]) -> Settings:
     """From KEY=VALUE texts and YAML files of such keys, later ones over earlier ones.
 
-    Raises InputError with every fault.
+    Values are taken as they are written: 010 is ten, and a word is never a truth value. An empty
+    one leaves the setting to the cluster. Raises InputError with every fault.
     """
-    record: dict[str, Any] = {}
+    texts: dict[str, str | list[str]] = {}
     faults: list[str] = []
     for text in given:
         key, sign, value = text.partition("=")
         if sign and "/" not in key:
-            record[key.strip().replace("-", "_")] = _plain(value)
+            texts[key.strip().replace("-", "_")] = value
         else:
-            record |= _read_file(Path(text), faults)
-    faults += [fault for key, value in record.items() if (fault := _fault(key, value))]
+            texts |= _read_file(Path(text), faults)
+    record: dict[str, Any] = {}
+    for key, found in texts.items():
+        try:
+            record[key] = _value(key, found)
+        except ValueError as error:
+            faults.append(f"--slurm {key}: {error}")
     if faults:
         raise InputError("\n".join(faults))
-    if record.get("time") is not None:
-        record["time"] = str(record["time"])
-    lines = {k: _as_lines(record[k]) for k in _LINES if k in record}
-    return Settings(**{**record, **lines})
+    return Settings(**record)
 
 
-def _plain(value: str) -> Any:
-    import yaml
-
-    try:
-        found = yaml.safe_load(value)
-    except yaml.YAMLError:
-        return value
-    # 1:30:00 is a number to YAML, a time to Slurm
-    return value if isinstance(found, int) and ":" in value else found
-
-
-def _read_file(path: Path, faults: list[str]) -> dict[str, Any]:
+def _read_file(path: Path, faults: list[str]) -> dict[str, str | list[str]]:
     import yaml
 
     try:
@@ -105,42 +105,48 @@ def _read_file(path: Path, faults: list[str]) -> dict[str, Any]:
         faults.append(f"--slurm {path}: cannot be read: {error}")
         return {}
     if not isinstance(found, dict):
-        faults.append(f"--slurm {path}: expected lines such as 'account: m1234'")
+        got = "a list" if isinstance(found, list) else f"'{found}'" if found else "nothing"
+        faults.append(f"--slurm {path}: expected lines such as 'account: m1234', got {got}")
         return {}
-    return {
-        str(key): [str(line) for line in value] if isinstance(value, list) else _plain(str(value))
-        for key, value in found.items()
-    }
+    return {str(key): value for key, value in found.items()}
 
 
-def _fault(key: str, value: Any) -> str:
-    """What is wrong with one setting; empty where nothing is."""
+def _value(key: str, given: str | list[str]) -> Any:
+    """One setting, of its type. Raises ValueError with what is wrong."""
     import difflib
 
     if key not in _NAMES:
         near = difflib.get_close_matches(key, _NAMES, 1)
         hint = f"; did you mean {near[0]}?" if near else "."
-        return f"--slurm {key}: there is no such setting{hint} Known: {', '.join(_NAMES)}"
-    if value is None and key not in ("requeue", "warn_s", "command", *_LINES):
-        return ""
-    expected = ""
-    if key == "time" and not _TIME.fullmatch(str(value)):
-        expected = "minutes, H:MM:SS or D-HH:MM:SS"
-    elif key in _TEXTS and not _WORD.fullmatch(str(value)):
-        expected = "one word"
-    elif key in _NUMBERS and not (type(value) is int and value >= _NUMBERS[key]):
-        expected = f"a whole number from {_NUMBERS[key]}"
-    elif key == "requeue" and not isinstance(value, bool):
-        expected = "true or false"
-    elif key == "command" and not (isinstance(value, str) and value.strip()):
-        expected = "a command that runs vqc"
-    return f"--slurm {key}: expected {expected}, got {value!r}" if expected else ""
+        raise ValueError(f"there is no such setting{hint} Known: {', '.join(_NAMES)}")
+    if key in _LINES:
+        lines = given.splitlines() if isinstance(given, str) else given
+        if isinstance(lines, list) and all(isinstance(line, str) for line in lines):
+            return tuple(lines)
+        raise ValueError(f"expected lines, got {given!r}")
+    text = given.strip() if isinstance(given, str) else None
+    if text in _EMPTY and key not in _ALWAYS:
+        return None
+    looks, words = _expected(key)
+    if text is None or not looks.fullmatch(text):
+        raise ValueError(f"expected {words}, got {given!r}")
+    if key == "requeue":
+        return text.lower() in _TRUE
+    return int(text) if key in _NUMBERS else text
 
 
-def _as_lines(value: Any) -> tuple[str, ...]:
-    if isinstance(value, list):
-        return tuple(value)
-    return tuple(str(value).splitlines()) if value is not None else ()
+def _expected(key: str) -> tuple[re.Pattern[str], str]:
+    """How the text of a setting looks, and the same in words."""
+    if key == "time":
+        return _TIME, "minutes, H:MM:SS or D-HH:MM:SS"
+    if key == "requeue":
+        return re.compile("(?i)true|yes|false|no"), "true or false"
+    if key in _NUMBERS:
+        least = _NUMBERS[key]
+        return re.compile("0*[1-9][0-9]*" if least else "[0-9]+"), f"a whole number from {least}"
+    if key in _TEXTS:
+        return _WORD, "one word"
+    return re.compile(r"(?s).*\S.*"), "a command that runs vqc"
 
 
 def script(settings: Settings, job: Job) -> str:
@@ -148,7 +154,7 @@ def script(settings: Settings, job: Job) -> str:
     s = settings
     options = {
         "job-name": f"vqc-{job.name}",
-        "output": str(job.folder / LOGS / "%A_%a.log"),
+        "output": _pattern(job.folder / LOGS) + "/%A_%a.log",
         "open-mode": "append",
         "account": s.account,
         "partition": s.partition,
@@ -160,7 +166,7 @@ def script(settings: Settings, job: Job) -> str:
         "mem": s.memory,
         "signal": f"B:USR1@{s.warn_s}" if s.warn_s else None,
     }
-    lines = [f"#SBATCH --{key}={value}" for key, value in options.items() if value is not None]
+    lines = [f"#SBATCH --{k}={_quoted(str(v))}" for k, v in options.items() if v is not None]
     lines.append("#SBATCH --requeue" if s.requeue else "#SBATCH --no-requeue")
     lines += [f"#SBATCH {line}" for line in s.extra]
     command = f"{s.command} {shlex.join(job.command)}"
@@ -178,6 +184,20 @@ def script(settings: Settings, job: Job) -> str:
     )
 
 
+def _quoted(text: str) -> str:
+    """As sbatch reads a value in a script: only double quotes keep blanks and single quotes."""
+    return text if _PLAIN.fullmatch(text) else '"' + text.replace('"', '\\"') + '"'
+
+
+def _pattern(path: Path) -> str:
+    """A path in a file name of Slurm's, where % stands for something."""
+    if "\\" in str(path) or "\n" in str(path):
+        raise InputError(
+            f"{path}: Slurm takes no path with a backslash or a line break; use another folder"
+        )
+    return str(path).replace("%", "%%")
+
+
 def write_script(settings: Settings, job: Job) -> Job:
     """Keep the job and its script, ready to be handed over; OutputError where that fails."""
     job = replace(job, throttle=settings.throttle)
@@ -190,16 +210,38 @@ def write_script(settings: Settings, job: Job) -> Job:
     return job
 
 
+def require_taken(settings: Settings, job: Job) -> None:
+    """Ask Slurm whether it would take the job; nothing is written, nothing is submitted.
+
+    Raises VqcError with Slurm's own words where it would not, InputError where there is none.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / SCRIPT
+        path.write_text(script(settings, job), encoding="utf-8")
+        _sbatch(["--test-only", f"--array=1-{job.shards}", str(path)])
+
+
 def hand_over(job: Job, shards: Sequence[int]) -> Job:
     """Submit these shards of a job that is written, and keep what Slurm calls them.
 
     Raises VqcError with Slurm's own words where it does not take them.
     """
     array = ranges(sorted(shards)) + (f"%{job.throttle}" if job.throttle else "")
-    answer = _call(["sbatch", "--parsable", f"--array={array}", str(job.folder / SCRIPT)])
+    answer = _sbatch(["--parsable", f"--array={array}", str(job.folder / SCRIPT)])
     after = job.submitted(answer.strip().partition(";")[0], sorted(shards))
     write_job(after)
     return after
+
+
+def _sbatch(words: Sequence[str]) -> str:
+    try:
+        return _call(["sbatch", *words])
+    except InputError:
+        raise
+    except VqcError as error:
+        raise VqcError(
+            f"{error}\nNothing was submitted; give the command again with other --slurm settings"
+        ) from None
 
 
 def queued(job: Job) -> Mapping[int, str] | None:
@@ -219,6 +261,14 @@ def queued(job: Job) -> Mapping[int, str] | None:
             if index.isdigit():
                 states[int(index)] = state
     return states
+
+
+def at_work(job: Job) -> list[int] | None:
+    """Shards that are in Slurm's queue, sorted; None where no Slurm answers."""
+    states = queued(job)
+    if states is None:
+        return None
+    return sorted(n for n, state in states.items() if state in (*RUNNING, *WAITING))
 
 
 def _call(command: Sequence[str]) -> str:

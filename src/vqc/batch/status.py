@@ -13,6 +13,7 @@ from typing import Literal
 
 from vqc import journal, store
 from vqc.batch.job import Job
+from vqc.batch.slurm import RUNNING, WAITING
 from vqc.errors import InputError
 from vqc.frames import SCRATCH
 from vqc.grid.model import planned
@@ -25,8 +26,6 @@ State = Literal["done", "running", "waiting", "failed", "missing"]
 
 GOOD_S = 600.0
 """A shard shall take about ten minutes, or its start costs too much of it."""
-_RUNNING = ("RUNNING", "COMPLETING", "STAGE_OUT", "SIGNALING", "STOPPED", "SUSPENDED")
-_WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESIZING")
 _BROKEN = ("FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED")
 
 
@@ -101,9 +100,9 @@ def _shard(
     done, total = part
     if done == total:
         return ShardStatus(number, "done", done, total)
-    if queue in _RUNNING:
+    if queue in RUNNING:
         return ShardStatus(number, "running", done, total, note.host if note else "")
-    if queue in _WAITING:
+    if queue in WAITING:
         return ShardStatus(number, "waiting", done, total, str(queue).lower())
     logs = [job.log(sent, number) for sent in reversed(job.submissions) if number in sent.shards]
     why = (note.end if note else None) or next(filter(None, map(_last_line, logs)), "")

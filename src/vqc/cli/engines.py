@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from vqc.frames import Plan
     from vqc.grid.model import Grid
     from vqc.making import Workers
-    from vqc.shards import Shard
 
 ENGINES = ("local", "slurm", "dask")
 _VALUED = ("--engine", "--shards", "--slurm", "--scheduler", "--shard")
@@ -85,27 +84,36 @@ def shard_command(more: Sequence[str] = ()) -> tuple[str, ...]:
     return (*words, *more)
 
 
-def submit(job: Job, where: Where, voice: Voice) -> None:
-    """Write a job's script, and hand over what is missing unless it is only to be written.
-
-    Raises InputError where shards of it are in the queue.
-    """
+def _require_free(job: Job, where: Where) -> None:
+    """Raise before anything is touched: InputError where shards of an earlier submission may be
+    at work, what Slurm says where it would not take the job."""
     from vqc import batch, shards
     from vqc.errors import InputError
 
     asked = batch.read_settings(where.slurm)
-    try:
-        before = batch.read_job(job.results)
-    except InputError:
-        before = None
-    if before is not None:
-        busy = batch.status_of(before, batch.queued(before)).in_state("running", "waiting")
+    before = batch.earlier_job(job.results)
+    if before is not None and before.submissions:
+        busy = batch.at_work(before)
+        if busy is None:
+            raise InputError(
+                f"{short(job.results)} went to Slurm before, whose queue could not be asked, so "
+                "shards of it may be at work; give the command on a machine that submits to "
+                f"Slurm, or delete {short(job.folder)} if nothing of it runs"
+            )
         if busy:
             raise InputError(
-                f"{short(job.results)}: shards {shards.ranges(busy)} of it are in Slurm's queue; "
-                "vqc jobs says how far they are, vqc resume submits what fails"
+                f"{short(job.results)}: shards {shards.ranges(busy)} of it are in Slurm's queue, "
+                "nothing was changed; vqc jobs says how far they are, vqc resume submits what fails"
             )
-    written = batch.write_script(asked, job)
+    if not where.write_only:
+        batch.require_taken(asked, job)
+
+
+def _submit(job: Job, where: Where, voice: Voice) -> None:
+    """Write a job's script, and hand over what is missing unless it is only to be written."""
+    from vqc import batch
+
+    written = batch.write_script(batch.read_settings(where.slurm), job)
     missing = batch.status_of(written, {}, whole=True).in_state("failed", "missing")
     if where.write_only:
         _say_submitted(job, voice, None, missing)
@@ -144,38 +152,49 @@ def on_dask(
     from vqc import shards
     from vqc.batch import dask
 
-    told = [0.0]
+    due = 0.0
+
+    def look() -> list[int]:
+        nonlocal due
+        began = time.monotonic()
+        now = status()
+        update(now.done, now.total)
+        took = time.monotonic() - began  # of large sets on a shared file system, seconds
+        due = time.monotonic() + max(_LOOK_EVERY_S, 10 * took)
+        return [shard.done for shard in now.shards]
 
     def watch() -> None:
-        if time.monotonic() - told[0] > _LOOK_EVERY_S:
-            now = status()
-            update(now.done, now.total)
-            told[0] = time.monotonic()
-
-    def progress(shard: Shard) -> int:
-        return status().shards[shard.number - 1].done
+        if time.monotonic() > due:
+            look()
 
     items = list(shards.all_of(count))
-    outcomes = dask.run(str(where.scheduler), work, items, progress, watch)
-    return [(o.index + 1, o.failure) for o in outcomes if o.failure is not None]
+    try:
+        outcomes = dask.run(str(where.scheduler), work, items, look, watch)
+        return [(o.index + 1, o.failure) for o in outcomes if o.failure is not None]
+    except KeyboardInterrupt:
+        typer.echo("the cluster's workers finish the shards that they are at", err=True)
+        raise
 
 
 def render_to_slurm(plan: Plan, workers: Workers, fresh: bool, where: Where, voice: Voice) -> None:
     """Begin the set, and hand its shards to Slurm's queue."""
     from vqc import batch as room
     from vqc import generate
+    from vqc.making import jobs_of
 
     cpus = room.read_settings(where.slurm).cpus or 1
     count = where.shards or _shards_for(plan, workers, fresh, cpus)
-    found, total = generate.begin(plan, fresh)
+    shards = min(count, len(jobs_of(plan.recipe)))
     command = shard_command(("--quiet",))
-    job = room.Job(plan.folder.resolve(), "render", command, Path.cwd(), min(count, total))
-    if found == total:
-        _say_submitted(job, voice, None, ())
-        if not voice.silent:
-            show.then("vqc", "merge", plan.folder)
-    else:
-        submit(job, where, voice)
+    job = room.Job(plan.folder.resolve(), "render", command, Path.cwd(), shards)
+    _require_free(job, where)
+    found, total = generate.begin(plan, fresh)
+    if found < total:
+        _submit(job, where, voice)
+        return
+    _say_submitted(job, voice, None, ())
+    if not voice.silent:
+        show.then("vqc", "merge", plan.folder)
 
 
 def render_on_dask(
@@ -239,8 +258,9 @@ def grid_to_slurm(made: Grid, where: Where, voice: Voice) -> None:
     command = shard_command(("--quiet", "--yes"))
     job = room.Job(made.folder.resolve(), "grid", command, Path.cwd(), shards)
     if made.book().in_state("waiting"):
+        _require_free(job, where)
         grids.write_asked(made)
-        submit(job, where, voice)
+        _submit(job, where, voice)
         return
     _say_submitted(job, voice, None, ())
     if not voice.silent:
