@@ -141,6 +141,24 @@ def test_more_of_a_part_showing_than_there_is_of_it_is_found():
     renderer.close()
 
 
+def test_edges_that_round_otherwise_in_another_crop_are_no_false_alarm():
+    front = shapes.box((2, 10, 10), "front", placements=[shapes.at(10, -5)])
+    back = shapes.box((2, 10, 10), "back", placements=[shapes.at(-10)])
+    scene = shapes.scene(front, back, by="part")
+    view = shapes.view(scene, fov=1.5)
+    renderer = Renderer(scene, 320, 240)
+    layers = renderer.layers(view)
+    whole = layers.silhouettes[0]
+    wide, high = (whole.box[2] - whole.box[0], whole.box[3] - whole.box[1])
+    assert whole.rim_px == pytest.approx(wide + high, rel=0.05)  # samples of half a pixel
+    most = (whole.area_px + whole.rim_px, layers.visible_px[1])
+    annotate(scene, view, dataclasses.replace(layers, visible_px=most), renderer)
+    wrong = dataclasses.replace(layers, visible_px=(most[0] + 2, most[1]))
+    with pytest.raises(LabelError, match="alone it covers only"):
+        annotate(scene, view, wrong, renderer)
+    renderer.close()
+
+
 def test_a_part_of_one_pixel_is_no_false_alarm():
     for part in (shapes.box(), shapes.plate_with_hole(20, 19), shapes.cone(10, 3)):
         scene = shapes.scene(part)

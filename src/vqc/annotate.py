@@ -55,8 +55,7 @@ def annotate(
         outline = redraw.outline_px(view, number)
         amodal = box_of_points(outline)
         thin = prove(alone, outline, redraw, view, number)
-        # Another crop of the frame rounds otherwise: a sample on an edge may fall to either side.
-        if visible_px > alone.area_px + TOLERANCE_PX:
+        if visible_px > alone.area_px + alone.rim_px + TOLERANCE_PX:
             raise LabelError(
                 f"instance {number} ({instance.part_name or instance.class_name}): "
                 f"{visible_px:g} px of it show, but alone it covers only {alone.area_px:g} px"

@@ -184,12 +184,16 @@ class Silhouette:
     """An instance drawn alone and whole, on a canvas large enough to hold it.
 
     area_px: what its samples cover; in whole pixels only where each has one sample.
+    rim_px: what the samples cover that lie right outside of it. A crop of the frame rounds
+        corners otherwise than another one, so that its edges may move by a sample: by no more
+        than this the same object can be larger in the picture. 0 where it was not drawn anew.
     box: around the pixels of which it covers half or more, in pixels of the frame (may reach
         outside it); None where there is no such pixel.
     """
 
     area_px: float
     box: Box | None
+    rim_px: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
