@@ -184,6 +184,7 @@ CPU = Trial(2, None, "software", "llvmpipe (LLVM 15)", 61.25, None)
     ("trials", "code"), [([GPU, CPU], 0), ([GPU, DEAD, CPU], 1), ([CPU], 0), ([], 1)]
 )
 def test_the_table_has_a_line_for_each_device(monkeypatch, trials, code):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(devices, "find_devices", lambda: ())
     monkeypatch.setattr(doctor, "try_devices", lambda _: trials)
     done = CliRunner().invoke(app, ["doctor", "--gpu"])
@@ -193,3 +194,30 @@ def test_the_table_has_a_line_for_each_device(monkeypatch, trials, code):
         assert trial.name in line and (trial.fault or "ok") in line
         assert trial.renderer is None or trial.renderer in line
     assert trials or "no device" in done.output
+
+
+CUDA = [EglDevice(0, 0, "/dev/dri/card1"), EglDevice(1, None, "software")]
+
+
+@pytest.mark.parametrize("visible", ["nonsense,9", "7", "GPU-12"])
+def test_gpus_that_are_named_and_not_there_are_told(visible):
+    assert f"CUDA_VISIBLE_DEVICES={visible}: expected" in doctor.unmatched(CUDA[1:], visible)
+
+
+def test_one_gpu_of_two_that_are_named_is_told():
+    assert "got none for 9" in doctor.unmatched(CUDA, "0,9")
+
+
+@pytest.mark.parametrize(
+    ("found", "visible"), [(CUDA, None), (CUDA, "0"), (CUDA[1:], None), (CUDA[1:], ""), ([], "-1")]
+)
+def test_where_all_that_is_named_is_there_nothing_is_said(found, visible):
+    assert doctor.unmatched(found, visible) is None
+
+
+def test_a_named_gpu_that_is_not_there_is_a_failure(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    monkeypatch.setattr(devices, "find_devices", lambda: tuple(CUDA[1:]))
+    monkeypatch.setattr(doctor, "try_devices", lambda _: [CPU])
+    done = CliRunner().invoke(app, ["doctor", "--gpu"])
+    assert done.exit_code == 1 and "CUDA_VISIBLE_DEVICES=7" in done.output

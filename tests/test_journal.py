@@ -1,5 +1,7 @@
 """Journals: what was made so far, by whom, whatever happened to the writer."""
 
+from itertools import pairwise
+
 import pytest
 from sets import frame
 
@@ -56,3 +58,16 @@ def test_lines_of_a_manifest_are_kept_with_what_drew_them(tmp_path, line):
     assert len(journal.frames_in(tmp_path)) == 2
     assert journal.renderers_in(tmp_path) == ("NVIDIA", "llvmpipe")
     assert journal.frames_in(tmp_path / "nowhere") == {}
+
+
+def test_a_writer_tells_soon_how_far_it_is_and_then_ever_more_rarely(tmp_path, line, monkeypatch):
+    clock, record = [100.0], line(0)
+    monkeypatch.setattr(journal.time, "monotonic", lambda: clock[0])
+    with Journal(tmp_path, "1/2") as one:
+        for _ in range(2 * 120):  # two frames a second, two minutes long
+            one.frame(record, "llvmpipe")
+            clock[0] += 0.5
+    ((_, notes),) = journal.notes_in(tmp_path)
+    assert 0 < notes[1].seconds < 3 and notes[1].frames == 2 * notes[1].seconds + 1
+    pauses = [b.seconds - a.seconds for a, b in pairwise(notes)]
+    assert len(notes) < 14 and max(pauses) < 21

@@ -77,6 +77,33 @@ def test_a_recipe_that_is_none_is_refused(tmp_path, text):
         read_recipe(path)
 
 
+def test_a_recipe_that_was_cut_anywhere_is_refused(tmp_path):
+    """Also between two lines, where what is left may be YAML; nothing is to be destroyed for it."""
+    path = tmp_path / "recipe.yaml"
+    text = recipe(sources=(BALL, BLOCK)).to_yaml()
+    for length in range(0, len(text), 7):
+        path.write_text(text[:length])
+        with pytest.raises(RecipeError, match="sound copy of it there"):
+            read_recipe(path)
+    lines = text.splitlines(keepends=True)
+    for count in range(len(lines)):
+        path.write_text("".join(lines[:count]))
+        with pytest.raises(RecipeError, match=r"not a render recipe .*starts over"):
+            read_recipe(path)
+
+
+def test_a_recipe_of_another_kind_or_no_file_says_so(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe().to_yaml().replace("kind: render", "kind: mix"))
+    with pytest.raises(RecipeError, match="kind: expected render, got 'mix'"):
+        read_recipe(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(RecipeError, match="not UTF-8"):
+        read_recipe(path)
+    with pytest.raises(RecipeError, match=r"recipe\.yaml: cannot be read: No such file"):
+        read_recipe(tmp_path / "gone" / "recipe.yaml")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"width": 8}, {"height": 20000}, {"aa": 0}, {"aa": 5}, {"fov_deg": 0}, {"fill": 9}]
 )

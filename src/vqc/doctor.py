@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from vqc import __version__
 from vqc.environment import cpu_cores, find_gpus, installed_version, memory_gb
+from vqc.errors import InputError
 
 if TYPE_CHECKING:
     from vqc.render.devices import EglDevice, Trial
@@ -106,6 +107,25 @@ def try_devices(devices: Iterable[EglDevice], seconds: float = PROBE_SECONDS) ->
         }
         trials.append(judge(device, ask_child("vqc.render.devices:trial", seconds, only)))
     return trials
+
+
+def unmatched(devices: Sequence[EglDevice], visible: str | None) -> str | None:
+    """Which GPUs of CUDA_VISIBLE_DEVICES are not among EGL's devices; None where all are.
+
+    devices, visible: see `gpus_to_use`.
+    """
+    from vqc.render.devices import DRIVER_GL, gpus_to_use, named_gpus
+
+    try:
+        found = gpus_to_use(devices, visible)
+    except InputError as error:
+        return str(error)
+    if found or not named_gpus(visible):
+        return None
+    return (
+        f"CUDA_VISIBLE_DEVICES={visible}: expected an EGL device for each GPU in it, got none: "
+        f"either there is no such GPU here, or EGL does not find it ({DRIVER_GL})"
+    )
 
 
 # What was found, in words

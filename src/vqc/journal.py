@@ -23,7 +23,8 @@ from vqc.manifest import frame_from_json
 from vqc.types import Frame
 
 VERSION = 1
-NOTE_EVERY_S = 20.0
+FIRST_NOTE_S, NOTE_EVERY_S = 2.0, 20.0
+"""When a writer first says how far it is, and how often later on; in between ever more rarely."""
 _MARK = "vqc_journal"
 
 
@@ -76,7 +77,7 @@ class Journal:
         frame = frame_from_json(line, str(self._path))
         self._file.write(line + "\n")
         self._frames += 1
-        if time.monotonic() - self._noted > NOTE_EVERY_S:
+        if time.monotonic() - self._noted > pause_s(self._noted - self._began):
             self.note()
         self._file.flush()
         return frame
@@ -93,6 +94,11 @@ class Journal:
         note = replace(self._note, seconds=seconds, frames=self._frames, end=end)
         self._file.write(json.dumps({_MARK: VERSION, **asdict(note)}) + "\n")
         self._file.flush()
+
+
+def pause_s(elapsed_s: float) -> float:
+    """How long a writer waits after a note, given when that was, counted from its beginning."""
+    return min(max(elapsed_s, FIRST_NOTE_S), NOTE_EVERY_S)
 
 
 def keep(folder: Path, lines: Sequence[str], renderers: Sequence[str]) -> None:

@@ -159,43 +159,71 @@ class RenderRecipe:
 
 
 def read_recipe(path: Path) -> RenderRecipe:
-    """Raises RecipeError where the file is not a render recipe of this version."""
+    """Raises RecipeError where the file cannot be read, or is no whole recipe of this version."""
     import yaml
 
     try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if record.pop("vqc_recipe") != VERSION or record.pop("kind") != "render":
-            raise ValueError("another kind or version")
-        picture = {**record["picture"], "background": tuple(record["picture"]["background"])}
-        labels = record["labels"]
-        return RenderRecipe(
-            name=record["name"],
-            seed=record["seed"],
-            picture=Picture(**picture),
-            labels=LabelRules(
-                labels["by"], labels["classes"], tuple(labels["ignore"]), tuple(labels["drop"])
-            ),
-            mesh=MeshSettings(**record["mesh"]),
-            sources=tuple(Source(**s) for s in record["sources"]),
-            views=tuple(
-                ViewBlock(
-                    tuple(b["azimuth_deg"]),
-                    tuple(b["elevation_deg"]),
-                    tuple(b["tilt_deg"]),
-                    b["spread"],
-                )
-                for b in record.get("views", ())
-            ),
-            look=_look_block(record["look"], path) if "look" in record else None,
-        )
-    except (
-        *(OSError, ValueError, TypeError, KeyError, AttributeError),
-        *(InputError, yaml.YAMLError),
-    ) as error:
-        raise RecipeError(
-            f"{path}: not a render recipe that this vqc reads ({error}); "
-            "choose another --name, or replace the set with --fresh"
-        ) from error
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        what = f"{path}: cannot be read: {error.strerror or error}"
+        raise RecipeError(f"{what}; make it readable, {_ADVICE}") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(_no_recipe(path, f"not UTF-8: {error.reason}")) from None
+    try:
+        if not text.endswith("\n"):
+            raise ValueError("cut off: the last line has no end")
+        return _from_record(yaml.safe_load(text), path)
+    except KeyError as error:
+        what = f"{error.args[0]!r} is missing, as where a file was cut off"
+        raise RecipeError(_no_recipe(path, what)) from None
+    except yaml.MarkedYAMLError as error:
+        at = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        raise RecipeError(_no_recipe(path, f"no YAML: {at}{error.problem}")) from None
+    except (TypeError, AttributeError) as error:
+        what = f"not all entries are there, as where a file was cut off ({error})"
+        raise RecipeError(_no_recipe(path, what)) from None
+    except (ValueError, RecursionError, InputError, yaml.YAMLError) as error:
+        raise RecipeError(_no_recipe(path, str(error))) from None
+
+
+_ADVICE = (
+    "put a sound copy of it there, or render under another --name; --fresh deletes the set and "
+    "starts over"
+)
+
+
+def _no_recipe(path: Path, what: str) -> str:
+    return f"{path}: not a render recipe that this vqc reads: {what}; {_ADVICE}"
+
+
+def _from_record(record: Any, path: Path) -> RenderRecipe:
+    """Raises whatever Python does where the record is of another shape."""
+    if not isinstance(record, dict):
+        raise ValueError("expected lines such as 'kind: render'")
+    for key, expected in (("vqc_recipe", VERSION), ("kind", "render")):
+        if record[key] != expected:
+            raise ValueError(f"{key}: expected {expected}, got {record[key]!r}")
+    picture = {**record["picture"], "background": tuple(record["picture"]["background"])}
+    labels = record["labels"]
+    return RenderRecipe(
+        name=record["name"],
+        seed=record["seed"],
+        picture=Picture(**picture),
+        labels=LabelRules(
+            labels["by"], labels["classes"], tuple(labels["ignore"]), tuple(labels["drop"])
+        ),
+        mesh=MeshSettings(**record["mesh"]),
+        sources=tuple(Source(**s) for s in record["sources"]),
+        views=() if "look" in record else tuple(map(_view_block, record["views"])),
+        look=_look_block(record["look"], path) if "look" in record else None,
+    )
+
+
+def _view_block(record: Mapping[str, Any]) -> ViewBlock:
+    azimuth, elevation, tilt = (
+        tuple(record[f"{axis}_deg"]) for axis in ("azimuth", "elevation", "tilt")
+    )
+    return ViewBlock(azimuth, elevation, tilt, record["spread"])
 
 
 def _look_block(record: Mapping[str, Any], path: Path) -> LookBlock:

@@ -82,7 +82,7 @@ def read_job(results: Path) -> Job:
     """The job of a set or a grid, given as its folder; InputError where there is none."""
     file = job_folder(results.resolve()) / RECORD
     try:
-        record: dict[str, Any] = json.loads(file.read_bytes())
+        record: Any = json.loads(file.read_bytes())
     except FileNotFoundError:
         raise InputError(
             f"{results}: expected a set or a grid that went to a scheduler, got none: there is no "
@@ -90,8 +90,9 @@ def read_job(results: Path) -> Job:
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read: {error}") from None
-    if record.get("vqc_job") != VERSION:
-        raise InputError(f"{file}: expected version {VERSION}, got {record.get('vqc_job')!r}")
+    version = record.get("vqc_job") if isinstance(record, dict) else None
+    if version != VERSION:
+        raise InputError(f"{file}: expected version {VERSION}, got {version!r}")
     try:
         sent = [Submission(str(s["id"]), tuple(s["shards"])) for s in record["submissions"]]
         return Job(

@@ -26,6 +26,8 @@ State = Literal["done", "running", "waiting", "failed", "missing"]
 
 GOOD_S = 600.0
 """A shard shall take about ten minutes, or its start costs too much of it."""
+NOT_SUBMITTED = "not submitted"
+"""Why a shard is missing that no submission has."""
 _BROKEN = ("FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED")
 
 
@@ -42,7 +44,8 @@ class ShardStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All shards of a job. unit: frames or trainings. rate: of them a second, None while unknown.
+    """All shards of a job. unit: frames or trainings. rate: of them a second, None while unknown;
+    of shards that have not said theirs yet, that of the ones before.
 
     left_s: for what is not done, at that rate. sure: whether Slurm's queue could be asked.
     """
@@ -89,9 +92,15 @@ def status_of(job: Job, queue: Mapping[int, str] | None, whole: bool = False) ->
         _shard(job, number, part, (queue or {}).get(number), notes.get(number))
         for number, part in enumerate(parts, start=1)
     )
-    running = [n for s in shards if s.state == "running" if (n := notes.get(s.number))]
-    rate = sum(note.frames / note.seconds for note in running if note.seconds > 1)
-    return Status(job, shards, unit, rate or None, queue is not None)
+    running = [shard.number for shard in shards if shard.state == "running"]
+    return Status(job, shards, unit, _rate(running, notes), queue is not None)
+
+
+def _rate(running: Sequence[int], notes: Mapping[int, Note]) -> float | None:
+    """Frames a second of the shards that run. One that has said nothing yet counts as the mean."""
+    rates = {k: n.frames / n.seconds for k, n in notes.items() if n.frames and n.seconds > 0}
+    mean = sum(rates.values()) / len(rates) if rates else 0.0
+    return sum(rates.get(number, mean) for number in running) or None
 
 
 def _shard(
@@ -105,7 +114,8 @@ def _shard(
     if queue in WAITING:
         return ShardStatus(number, "waiting", done, total, str(queue).lower())
     logs = [job.log(sent, number) for sent in reversed(job.submissions) if number in sent.shards]
-    why = (note.end if note else None) or next(filter(None, map(_last_line, logs)), "")
+    never = "" if logs or queue else NOT_SUBMITTED
+    why = (note.end if note else None) or next(filter(None, map(_last_line, logs)), never)
     begun = bool(done or note is not None or queue in _BROKEN or any(log.exists() for log in logs))
     if queue is not None and queue != "COMPLETED":
         why = ": ".join(filter(None, [queue.lower(), why]))

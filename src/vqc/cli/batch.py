@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +11,21 @@ import typer
 
 from vqc.cli import show
 from vqc.cli.options import AllowMixed, Quiet
+from vqc.cli.show import counted
 
 if TYPE_CHECKING:
-    from vqc.batch import Status
+    from vqc.batch import Job, Status
 
 _SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A job of which nothing can be told. short: why, in few words. fault: why, and what to do."""
+
+    folder: Path
+    short: str
+    fault: str
 
 
 def merge(
@@ -31,14 +43,19 @@ def merge(
     Example:
       vqc merge renders/magnets
     """
-    from vqc import generate
+    from vqc import generate, store
+    from vqc.errors import IncompleteError
 
-    with show.progress(f"look at {folder}", "frames", quiet or json) as update:
-        manifest = generate.merge(folder, mixed, update)
+    try:
+        with show.progress(f"look at {folder}", "frames", quiet or json) as update:
+            frames = len(generate.merge(folder, mixed, update).frames)
+    except IncompleteError as error:
+        lost = store.lost_records(folder)
+        raise IncompleteError(f"{error}\n{lost}" if lost else str(error)) from None
     if json:
-        show.as_json({"folder": str(folder), "frames": len(manifest.frames)})
+        show.as_json({"folder": str(folder), "frames": frames})
     elif not quiet:
-        typer.echo(f"{folder}: {len(manifest.frames):,} frames, all there; the set is finished")
+        typer.echo(f"{folder}: {counted(frames, 'frame')}, all there; the set is finished")
         show.then("vqc", "inspect", folder)
 
 
@@ -60,26 +77,25 @@ def jobs(
       vqc jobs renders/magnets
     """
     from vqc import batch
+    from vqc.errors import InputError
 
-    found = [_status(folder) for folder in folders or batch.find_jobs()]
+    looked = list(_look(folders or batch.find_jobs()))
+    found = [status for status in looked if not isinstance(status, _Unread)]
+    unread = [status for status in looked if isinstance(status, _Unread)]
     if json:
-        show.as_json([_record(status) for status in found])
-        return
-    if not found:
+        show.as_json([_record(status) for status in looked])
+    elif looked:
+        _print_jobs(found if folders else looked)
+        for status in found if folders else []:
+            _print_shards(status)
+        for status in found:
+            _print_next(status)
+    else:
         typer.echo(
             "no job here; vqc render … --engine slurm and vqc grid … --engine slurm make one"
         )
-        return
-    columns = ("job", *_STATES, "results", "a minute", "left")
-    show.table("jobs", columns, [_row(status) for status in found])
-    if not all(status.sure for status in found):
-        show.notes(
-            ["Slurm's queue could not be asked: what runs or waits counts as failed or missing"]
-        )
-    for status in found if folders else []:
-        _print_shards(status)
-    for status in found:
-        _print_next(status)
+    if unread and folders:
+        raise InputError("\n".join(status.fault for status in unread))
 
 
 def resume(
@@ -97,7 +113,8 @@ def resume(
     from vqc import batch, shards
     from vqc.errors import InputError
 
-    status = _status(folder, whole=True)
+    job = batch.read_job(folder)
+    status = batch.status_of(job, _queue(job), whole=True)
     if not status.sure:
         raise InputError(
             "squeue: Slurm's queue could not be asked, so what runs cannot be told from what is "
@@ -117,22 +134,80 @@ def resume(
 _STATES = ("done", "running", "waiting", "failed", "missing")
 
 
-def _status(folder: Path, whole: bool = False) -> Status:
+def _look(folders: Sequence[Path]) -> Iterator[Status | _Unread]:
+    """How far each job is. Where Slurm's queue does not answer once, it is not asked again."""
+    ask = True
+    for folder in folders:
+        status = _look_at(folder, ask)
+        ask = ask and (isinstance(status, _Unread) or status.sure)
+        yield status
+
+
+def _look_at(folder: Path, ask: bool) -> Status | _Unread:
+    from vqc import batch
+    from vqc.errors import VqcError
+
+    kept = batch.job_folder(folder.resolve())
+    try:
+        job = batch.read_job(folder)
+    except (VqcError, OSError) as error:
+        forget = f"; rm -r {short(kept)} forgets the job, no frame of it" if kept.is_dir() else ""
+        return _Unread(folder, "cannot be read", f"{error}{forget}")
+    try:
+        if job.results.exists():
+            return batch.status_of(job, _queue(job) if ask or not job.submissions else None)
+    except (VqcError, OSError) as error:
+        return _Unread(folder, "cannot be read", str(error))
+    what = "the set is gone" if job.kind == "render" else "the grid is gone"
+    fault = f"{short(job.results)}: {what}; rm -r {short(kept)} forgets its job"
+    return _Unread(folder, what, fault)
+
+
+def _queue(job: Job) -> Mapping[int, str] | None:
+    """As batch.queued; Slurm is not asked of what it never got."""
     from vqc import batch
 
-    job = batch.read_job(folder)
-    return batch.status_of(job, batch.queued(job), whole)
+    return batch.queued(job) if job.submissions else {}
 
 
-def _row(status: Status) -> tuple[str, ...]:
+def _print_jobs(looked: Sequence[Status | _Unread]) -> None:
+    columns = ("job", *_STATES, "results", "a minute", "left")
+    if looked:
+        show.table("jobs", columns, [_row(status) for status in looked])
+    for remark in filter(None, map(_remark, looked)):
+        typer.echo(remark)
+    if not all(isinstance(status, _Unread) or status.sure for status in looked):
+        typer.echo(
+            "Slurm's queue could not be asked: what runs or waits counts as failed or missing"
+        )
+
+
+def _remark(status: Status | _Unread) -> str | None:
+    """Why a job is not as it should be; None where the table says all of it."""
+    from vqc import store
+
+    if isinstance(status, _Unread):
+        return status.fault
+    unfinished = status.job.kind == "render" and status.done < status.total
+    return store.lost_records(status.job.results) if unfinished else None
+
+
+def _row(status: Status | _Unread) -> tuple[str, ...]:
+    if isinstance(status, _Unread):
+        return (short(status.folder), *("-" * len(_STATES)), status.short, "-", "-")
     counts = [str(len(status.in_state(state))) for state in _STATES]  # type: ignore[arg-type]
     rate = f"{status.rate * 60:.0f}" if status.rate else "-"
     left = show.clock(status.left_s) if status.left_s else "-"
-    made = f"{status.done:,} of {status.total:,} {status.unit}"
+    made = f"{status.done:,} of {counted(status.total, status.unit.removesuffix('s'))}"
     return (short(status.job.results), *counts, made, rate, left)
 
 
-def _record(status: Status) -> dict[str, Any]:
+def _record(status: Status | _Unread) -> dict[str, Any]:
+    """The same fields for every job; error: why the others say nothing."""
+    if isinstance(status, _Unread):
+        names = ("unit", "done", "total", "per_second", "left_s", "queue_known")
+        folder = str(status.folder.resolve())
+        return {"folder": folder, **dict.fromkeys(names), "shards": [], "error": status.fault}
     return {
         "folder": str(status.job.results),
         "unit": status.unit,
@@ -145,6 +220,7 @@ def _record(status: Status) -> dict[str, Any]:
             {"shard": s.number, "state": s.state, "done": s.done, "total": s.total, "why": s.why}
             for s in status.shards
         ],
+        "error": None,
     }
 
 
@@ -162,8 +238,11 @@ def _print_shards(status: Status) -> None:
 
 
 def _print_next(status: Status) -> None:
+    from vqc.batch.status import NOT_SUBMITTED
+
     if status.in_state("failed", "missing") and status.sure:
-        show.then("vqc", "resume", short(status.job.results))
+        never = "" if status.job.submissions else NOT_SUBMITTED
+        show.then("vqc", "resume", short(status.job.results), why=never)
     elif status.done == status.total and status.job.kind == "render":
         if not (status.job.results / "manifest.jsonl").exists():
             show.then("vqc", "merge", short(status.job.results))

@@ -21,8 +21,9 @@ def doctor(
 
     With --gpu every device that EGL lists, GPU or software, draws a sphere of 19,600 triangles at
     640×480 in a process of its own. What it drew is checked and timed. Exits with 1 where a GPU
-    that CUDA may use cannot draw, or where no device can. Try it first on a new GPU node, inside
-    a job: there the job's own GPUs answer.
+    that CUDA may use cannot draw, where CUDA_VISIBLE_DEVICES names one that EGL does not find, or
+    where no device can. Try it first on a new GPU node, inside a job: there the job's own GPUs
+    answer.
 
     \b
     Examples:
@@ -48,11 +49,14 @@ def doctor(
 
 def _gpu(json: bool) -> None:
     import dataclasses
+    import os
 
     from vqc import doctor as machine
     from vqc.render.devices import can_draw, find_devices
 
-    trials = machine.try_devices(find_devices())
+    devices = find_devices()
+    lost = machine.unmatched(devices, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    trials = machine.try_devices(devices)
     if json:
         show.as_json([dataclasses.asdict(trial) for trial in trials])
     else:
@@ -67,4 +71,5 @@ def _gpu(json: bool) -> None:
         show.table("what each EGL device draws", columns, rows)
         if not trials:
             show.notes(["EGL lists no device here; vqc doctor says what is missing"])
-    raise typer.Exit(0 if can_draw(trials) else 1)
+    show.notes([lost] if lost else [])
+    raise typer.Exit(0 if can_draw(trials) and not lost else 1)

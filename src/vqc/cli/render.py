@@ -22,6 +22,7 @@ from vqc.cli.options import (
     Up,
     WriteOnly,
 )
+from vqc.cli.show import counted
 
 if TYPE_CHECKING:
     from vqc.frames import Plan
@@ -232,7 +233,7 @@ def _say_estimate(plan: Plan, estimate: Estimate, json: bool) -> None:
         show.as_json(record)
         return
     typer.echo(
-        f"{plan.folder}: {estimate.frames:,} frames, {estimate.missing:,} of them to make, "
+        f"{plan.folder}: {counted(estimate.frames, 'frame')}, {estimate.missing:,} to make, "
         f"in about {estimate.seconds:.0f} s and {estimate.megabytes:.0f} MB; nothing was written"
     )
 
@@ -252,6 +253,14 @@ def _in_software(names: Sequence[str]) -> str:
     return ", in software" if all(map(is_software, names)) else ""
 
 
+def _made(summary: Summary) -> str:
+    """Such as "1 frame made in 0.5 s (2.0 a second), 9 were there"."""
+    rate = summary.made / summary.seconds if summary.seconds else 0.0
+    made = f"{counted(summary.made, 'frame')} made in {summary.seconds:.1f} s"
+    there = f"{summary.found:,} {'was' if summary.found == 1 else 'were'} there"
+    return f"{made} ({rate:.1f} a second), {there}"
+
+
 def _say_shard(shard: Share, summary: Summary, json: bool) -> None:
     rate = summary.made / summary.seconds if summary.seconds else 0.0
     if json:
@@ -267,8 +276,7 @@ def _say_shard(shard: Share, summary: Summary, json: bool) -> None:
             }
         )
         return
-    made = f"{summary.made:,} frames made in {summary.seconds:.1f} s ({rate:.1f} a second)"
-    typer.echo(f"{summary.folder}: shard {shard}: {made}, {summary.found:,} were there")
+    typer.echo(f"{summary.folder}: shard {shard}: {_made(summary)}")
     show.then("vqc", "merge", summary.folder, why="joins the shards when all are done")
 
 
@@ -303,10 +311,10 @@ def _say_summary(recipe: RenderRecipe, summary: Summary, json: bool) -> None:
         for c in manifest.classes
     ]
     show.table(f"{summary.folder}", ("class", "frames", "objects", "boxes"), rows)
-    made = f"{summary.made:,} frames made in {summary.seconds:.1f} s ({rate:.1f} a second)"
-    typer.echo(f"{made}, {summary.found:,} were there; every label proven against the geometry")
+    typer.echo(f"{_made(summary)}; every label proven against the geometry")
     if drawn_by := manifest.extra.get(RENDERERS):
         typer.echo(f"drawn by {', '.join(drawn_by)}{_in_software(drawn_by)}")
     if record["subpixel"]:
-        typer.echo(f"{record['subpixel']:,} frames show matter thinner than a pixel (subpixel)")
+        show_it = "frame shows" if record["subpixel"] == 1 else "frames show"
+        typer.echo(f"{record['subpixel']:,} {show_it} matter thinner than a pixel (subpixel)")
     show.then("vqc", "inspect", summary.folder)

@@ -134,7 +134,7 @@ def gpus_to_use(
     in_order = tuple(by_number[number] for number in sorted(by_number))
     if visible is None or not in_order:
         return in_order
-    entries = _entries(visible)
+    entries = named_gpus(visible)
     if not entries or len(entries) == len(in_order):
         return in_order if entries else ()
     uuids: Mapping[str, int] = {}
@@ -152,10 +152,10 @@ def gpus_to_use(
     return tuple(dict.fromkeys(by_number[n] for n in numbers if n is not None))
 
 
-def _entries(visible: str) -> list[str]:
+def named_gpus(visible: str | None) -> list[str]:
     """What CUDA reads in CUDA_VISIBLE_DEVICES: up to the first entry that hides the rest."""
     entries = []
-    for entry in map(str.strip, visible.split(",")):
+    for entry in map(str.strip, (visible or "").split(",")):
         if entry in ("", "NoDevFiles") or entry.startswith("-"):
             break
         entries.append(entry)
