@@ -115,8 +115,8 @@ class Drawing(ABC):
         for (i, region), cells in zip(regions.items(), drawn, strict=True):
             share = average(cells.astype(np.uint8) * 255, self.aa)
             area, wider = np.count_nonzero(cells), np.count_nonzero(widened(cells))
-            box = box_of_mask(share >= 128, region[0], region[1])
-            found[i] = Silhouette(area / self.aa**2, box, (wider - area) / self.aa**2)
+            around = box_of_mask(share >= 128, region[0], region[1])
+            found[i] = Silhouette(area / self.aa**2, around, (wider - area) / self.aa**2)
         return tuple(found[i] for i in range(self._count))
 
     def _read_ids(self, samples: NDArray[np.int32]) -> tuple[NDArray[np.int32], tuple[float, ...]]:
