@@ -261,3 +261,11 @@ def dask_process(kind, *options):
          *map(str, options)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def test_an_address_that_is_refused_leaves_the_set_as_it_was(vqc, steps, tmp_path):
+    asked = ("render", "--step", steps / "ball.step", "--views", 4, "--size", "64x48")
+    vqc(*asked, check=0)
+    dask = ("--engine", "dask", "--scheduler", "missing.json", "--fresh")
+    assert "no such file" in vqc(*asked, *dask, check=2).stderr
+    assert (tmp_path / "renders/ball/manifest.jsonl").exists()

@@ -76,6 +76,12 @@ def run(
             alone_since = None if ended else _alone(client, alone_since)
 
 
+def require_cluster(address: str) -> None:
+    """Raises InputError where no cluster with a worker answers."""
+    with _connected(address):
+        pass
+
+
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[Any]:
     """A client of a cluster that has a worker; InputError where there is none."""

@@ -210,9 +210,11 @@ def render_on_dask(
 
     from vqc import batch as room
     from vqc import generate
+    from vqc.batch import dask
     from vqc.batch.work import RenderWork
     from vqc.errors import IncompleteError
 
+    dask.require_cluster(str(where.scheduler))
     count = where.shards or max(_shards_for(plan, workers, fresh, each[0]), _LEAST_ON_DASK)
     found, total = generate.begin(plan, fresh)
     if found == total:
@@ -271,12 +273,14 @@ def grid_on_dask(made: Grid, where: Where, voice: Voice) -> None:
     """Train on a cluster; what failed there is tried again here by the command that follows."""
     from vqc import batch as room
     from vqc import grid as grids
+    from vqc.batch import dask
     from vqc.batch.work import GridWork
     from vqc.errors import IncompleteError
 
     names = grids.names_of(made)
     if not made.book().in_state("waiting"):
         return
+    dask.require_cluster(str(where.scheduler))
     grids.write_asked(made)
     shards = min(where.shards or len(names), len(names))
     job = room.Job(made.folder.resolve(), "grid", (), Path.cwd(), shards)
@@ -284,7 +288,8 @@ def grid_on_dask(made: Grid, where: Where, voice: Voice) -> None:
     with bar as update:
         aside = on_dask(where, GridWork(made), shards, lambda: room.status_of(job, None), update)
     if aside or made.book().in_state("waiting"):
-        lines = [f"  shard {number}/{shards}: {why}" for number, why in aside]
+        told = [(f"shard {number}/{shards}: ", why) for number, why in aside]
+        lines = [f"  {shard}{why.removeprefix(shard)}" for shard, why in told]
         waiting = len(made.book().in_state("waiting"))
         raise IncompleteError(
             "\n".join([f"{made.folder}: {waiting} trainings are not there:", *lines])

@@ -127,7 +127,11 @@ def require_trained(book: Book, shard: Shard) -> None:
     failed = book.in_state("failed")
     if failed:
         why = [f"  {trial.name}: {book.results[trial.name].failure}" for trial in failed]
-        raise IncompleteError("\n".join([f"shard {shard}: {len(failed)} trainings failed:", *why]))
+        raise IncompleteError(
+            "\n".join(
+                [f"shard {shard}: {len(failed)} training{'s' * (len(failed) != 1)} failed:", *why]
+            )
+        )
 
 
 def names_of(grid: Grid) -> list[str]:
