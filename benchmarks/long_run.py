@@ -51,14 +51,20 @@ def frames_in(folder: Path) -> int:
 
 def memory_mb(pid: int) -> tuple[float, float]:
     """Of the command, and of all processes below it."""
-    sizes = []
     try:
         command = psutil.Process(pid)
-        for process in (command, *command.children(recursive=True)):
-            sizes.append(process.memory_full_info().pss / 2**20)
+        return pss_mb(command), sum(map(pss_mb, command.children(recursive=True)))
     except psutil.NoSuchProcess:
-        pass
-    return (sizes[0], sum(sizes[1:])) if sizes else (0.0, 0.0)
+        return 0.0, 0.0
+
+
+def pss_mb(process: psutil.Process) -> float:
+    """0 of one that has ended."""
+    try:
+        size: int = process.memory_full_info().pss
+    except psutil.NoSuchProcess:
+        return 0.0
+    return size / 2**20
 
 
 if __name__ == "__main__":

@@ -96,6 +96,18 @@ def test_killed_at_a_random_moment_and_started_again(vqc, steps, tmp_path, refer
     assert digest(folder) == reference
 
 
+def test_an_interrupt_is_told_in_a_line(steps, tmp_path):
+    command = [sys.executable, "-m", "vqc", "render", "--step", steps / "ball.step", *SMALL]
+    command += ["--views", "2000", "--name", "set", "--jobs", "1"]
+    with subprocess.Popen(list(map(str, command)), cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        while not any((tmp_path / "renders").rglob("*.jpg")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1].decode()
+    assert process.returncode == 130 and "the same command goes on" in said
+    assert "Traceback" not in said
+
+
 def test_a_damaged_frame_is_made_again(vqc, steps, tmp_path, reference):
     vqc("render", *asked(steps), check=0)
     folder = tmp_path / "renders" / "set"

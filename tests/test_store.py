@@ -104,13 +104,21 @@ def test_of_an_unfinished_set_no_record_is_lost(half):
     assert "manifest" not in str(told.value)
 
 
-def test_a_sound_manifest_stays_while_a_spoilt_frame_is_made_again(
-    steps, rendered, whole, tmp_path
-):
-    before = (whole / "manifest.jsonl").read_bytes()
+def test_shards_mend_a_finished_set_and_keep_what_they_made(steps, rendered, whole, tmp_path):
     min(whole.rglob("*.jpg")).write_bytes(b"")
-    assert generate.render_set(plan_in(steps, tmp_path), Workers(1), shard=Shard(1, 2)).made == 1
-    assert (whole / "manifest.jsonl").read_bytes() == before
+    plan = plan_in(steps, tmp_path)
+    assert generate.render_set(plan, Workers(1), shard=Shard(1, 2)).made == 1
+    assert generate.render_set(plan, Workers(1), shard=Shard(2, 2)).made == 0
+    assert len(store.whole_records(plan, set(store.records_of(whole)))) == VIEWS
+    generate.merge(whole)
+    assert digest(whole) == digest(rendered / "whole" / "set")
+
+
+def test_a_manifest_that_was_changed_is_not_believed(steps, rendered, whole, tmp_path):
+    path = whole / "manifest.jsonl"
+    path.write_text(path.read_text().replace('"visibility": 1', '"visibility": 0.5', 1))
+    min(whole.rglob("*.jpg")).write_bytes(b"")
+    assert generate.render_set(plan_in(steps, tmp_path), Workers(1)).made == VIEWS
     assert digest(whole) == digest(rendered / "whole" / "set")
 
 

@@ -153,10 +153,8 @@ def _without_objects(frame: Frame, fmt: Format, has_shapes: bool) -> str | None:
     if frame.label is not None and fmt in _WITH_TAGS:
         return _TAG_AMONG_SHAPES if has_shapes else None
     if frame.label is not None:
-        return (
-            f"they have a label and no boxes, which {fmt} cannot say: choose classes, cvat or "
-            "labelstudio"
-        )
+        others = "" if has_shapes else ", cvat or labelstudio"
+        return f"they have a label and no boxes, which {fmt} cannot say: choose classes{others}"
     if frame.condition is not None:
         return f"they have a condition and no boxes, which {fmt} cannot say: choose conditions"
     return "nobody labelled them"

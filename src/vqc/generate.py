@@ -179,6 +179,7 @@ def merge(
     images = [image for image, _ in jobs_of(plan.recipe)]
     try:
         if (manifest := store.finished(plan, len(images), on_progress)) is not None:
+            store.tidy(folder)
             return manifest
         records = store.whole_records(plan, set(images), on_progress)
         missing = [image for image in images if image not in records]

@@ -66,8 +66,9 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         with contextlib.suppress(OSError):  # a full disk has been told already
-            end = "done" if error is None else str(error).splitlines()[0][:200] or repr(error)
-            self.note(end)
+            # a KeyboardInterrupt has no text
+            why = "done" if error is None else (str(error).splitlines() or [repr(error)])[0]
+            self.note(why[:200])
         self._file.close()
 
     def frame(self, line: str, renderer: str) -> Frame:

@@ -141,6 +141,13 @@ class RenderRecipe:
         """Every view once, in the order in which they were asked for: the index is for good."""
         return list(dict.fromkeys(a for block in self.views for a in block.angles()))
 
+    @property
+    def frames(self) -> int:
+        """How many the set has when it is finished."""
+        if self.look is not None:
+            return self.look.count
+        return len(self.sources) * len(self.all_angles())
+
     def to_yaml(self) -> str:
         """Deterministic text; its SHA-256 is the recipe's."""
         import yaml
@@ -171,7 +178,7 @@ def read_recipe(path: Path) -> RenderRecipe:
         raise RecipeError(_no_recipe(path, f"not UTF-8: {error.reason}")) from None
     try:
         if not text.endswith("\n"):
-            raise ValueError("cut off: the last line has no end")
+            raise ValueError("cut off: its last line has no line end")
         return _from_record(yaml.safe_load(text), path)
     except KeyError as error:
         what = f"{error.args[0]!r} is missing, as where a file was cut off"
@@ -180,7 +187,7 @@ def read_recipe(path: Path) -> RenderRecipe:
         at = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
         raise RecipeError(_no_recipe(path, f"no YAML: {at}{error.problem}")) from None
     except (TypeError, AttributeError) as error:
-        what = f"not all entries are there, as where a file was cut off ({error})"
+        what = f"entries are missing, as where a file was cut off, or not known here ({error})"
         raise RecipeError(_no_recipe(path, what)) from None
     except (ValueError, RecursionError, InputError, yaml.YAMLError) as error:
         raise RecipeError(_no_recipe(path, str(error))) from None

@@ -119,14 +119,14 @@ def finished(
 def adopt(plan: Plan, wanted: set[str]) -> dict[str, Frame]:
     """Prepare the folder and return the records of all frames that are there and whole.
 
-    A set that is about to grow, or whose manifest is damaged, becomes an unfinished one first:
-    the lines of its manifest go to a journal before it goes away.
+    A set that is to grow or to be mended becomes an unfinished one first: the lines of its
+    manifest go to a journal before it goes away.
     """
     folder = plan.folder
     records = records_of(folder)
     _require_classes(plan, records)
     (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
-    if (folder / FILE_NAME).exists() and not _has_manifest_of(plan):
+    if (folder / FILE_NAME).exists():
         lines = [frame_to_json(frame) for frame in _in_manifest(folder)]
         journal.keep(folder / SCRATCH, lines, renderers(folder))
         (folder / FILE_NAME).unlink(missing_ok=True)  # another command may have been first
@@ -176,8 +176,8 @@ def records_of(folder: Path) -> dict[str, Frame]:
 def _in_manifest(folder: Path) -> tuple[Frame, ...]:
     """Frames of the manifest, if it is there. A cut one keeps those of its whole lines.
 
-    One with another fault keeps none: nobody knows what else of it is wrong. Raises InputError
-    where it cannot be read.
+    One with another fault, or of full length with another digest, keeps none: nobody knows what
+    else of it is wrong. Raises InputError where it cannot be read.
     """
     file = folder / FILE_NAME
     try:
@@ -187,12 +187,19 @@ def _in_manifest(folder: Path) -> tuple[Frame, ...]:
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror or error}") from None
     manifest, faults = parse(data[: data.rfind(b"\n") + 1])
-    return () if manifest is None or faults else manifest.frames
+    if manifest is None or faults:
+        return ()
+    was_changed = len(manifest.frames) >= _recipe_of(folder).frames and not _is_as_written(data)
+    return () if was_changed else manifest.frames
 
 
 def _header(folder: Path) -> Manifest | None:
     """What the first line of the manifest says, without frames; None where it says nothing."""
-    return parse((_read(folder / FILE_NAME) or b"").partition(b"\n")[0] + b"\n")[0]
+    try:
+        with (folder / FILE_NAME).open("rb") as file:
+            return parse(file.readline().rstrip(b"\n") + b"\n")[0]
+    except OSError:
+        return None
 
 
 def lost_records(folder: Path) -> str | None:
@@ -213,21 +220,18 @@ def lost_records(folder: Path) -> str | None:
     return f"{what} counts as missing, though the pictures may be whole; a copy of it helps"
 
 
-def _has_manifest_of(plan: Plan) -> bool:
-    """Whether the manifest is of this recipe, and as it was written."""
-    data, head = _read(plan.folder / FILE_NAME), _header(plan.folder)
-    same = head is not None and head.recipe_sha256 == plan.recipe.sha256()
-    return same and data is not None and _damage(data) is None
-
-
 def _damage(data: bytes) -> str | None:
     """The first fault of a manifest's bytes."""
     faults = parse(data)[1]
     if faults:
         return f"line {faults[0].line}: {faults[0].message}"
+    return None if _is_as_written(data) else "it was changed or cut after it was written"
+
+
+def _is_as_written(data: bytes) -> bool:
+    """By the digest in its first line, if there is one."""
     digest = json.loads(data.partition(b"\n")[0]).get("digest")
-    fits = digest is None or digest_of(data, digest) == digest
-    return None if fits else "it was changed or cut after it was written"
+    return digest is None or digest_of(data, digest) == digest
 
 
 def renderers(folder: Path) -> tuple[str, ...]:

@@ -176,10 +176,10 @@ def test_a_scheduler_that_is_killed_is_told_and_nothing_else_is(tmp_path, capfd)
     file = tmp_path / "any name"
     scheduler = dask_process("scheduler", "--port", "0", "--scheduler-file", file)
     try:
-        wait_for(file)
+        wait_for(file, scheduler)
         worker = another_worker(json.loads(file.read_text())["address"], tmp_path)
         try:
-            with pytest.raises(VqcError, match="scheduler has gone; what is finished is kept"):
+            with pytest.raises(VqcError, match="connection to the Dask scheduler was lost"):
                 list(dask.run(str(file), time.sleep, [60], never(1), scheduler.kill))
         finally:
             end(worker)
@@ -189,9 +189,10 @@ def test_a_scheduler_that_is_killed_is_told_and_nothing_else_is(tmp_path, capfd)
     assert capfd.readouterr().err == ""
 
 
-def wait_for(file):
-    """A file that has something in it; as long as whoever runs the tests has patience."""
+def wait_for(file, process):
+    """A file that a process writes something into; as long as that one lives."""
     while not (file.exists() and file.stat().st_size):
+        assert process.poll() is None
         time.sleep(0.05)
 
 

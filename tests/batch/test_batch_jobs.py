@@ -67,7 +67,7 @@ def never_submitted(results: Path, shards: int = 2) -> None:
 
 def spoil_by_removing(results):
     shutil.rmtree(results)
-    return "the set is gone", "rm -r renders/.jobs/three forgets its job"
+    return "the set is gone", "renders/.jobs/three forgets the job"
 
 
 def spoil_by_cutting_the_job(results):

@@ -4,7 +4,7 @@
 `dask` runs shards on a cluster that is there.
 """
 
-from vqc.batch.job import SCRIPT, Job, earlier_job, find_jobs, job_folder, read_job
+from vqc.batch.job import SCRIPT, Job, earlier_job, find_jobs, forget, job_folder, read_job
 from vqc.batch.slurm import (
     Settings,
     at_work,
@@ -26,6 +26,7 @@ __all__ = [
     "at_work",
     "earlier_job",
     "find_jobs",
+    "forget",
     "hand_over",
     "job_folder",
     "queued",

@@ -148,7 +148,7 @@ def _target(address: str) -> str:
     if os.path.isfile(address):
         found = _written_in(Path(address), said)
         said += ": its address"
-    elif "://" not in address and ":" not in address:
+    elif ":" not in address:
         got = "a folder" if os.path.isdir(address) else "no such file"
         raise InputError(f"{said}: {got}: expected a scheduler file or tcp://HOST:PORT")
     try:
@@ -195,7 +195,8 @@ def _ended(client: Any, pending: Any) -> list[tuple[Any, Any, Exception | None]]
         ended = None
     if ended is None or client.status != "running":
         raise VqcError(
-            "the Dask scheduler has gone; what is finished is kept, and the same command goes on"
+            "the connection to the Dask scheduler was lost; what is finished is kept, and the same "
+            "command goes on"
         )
     return ended
 

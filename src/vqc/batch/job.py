@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -89,10 +90,10 @@ def read_job(results: Path) -> Job:
             f"{file}; hand one over with vqc render … --engine slurm, or vqc grid … --engine slurm"
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read: {error}") from None
+        raise _unread(file, f"cannot be read: {error}") from None
     version = record.get("vqc_job") if isinstance(record, dict) else None
     if version != VERSION:
-        raise InputError(f"{file}: expected version {VERSION}, got {version!r}")
+        raise _unread(file, f"expected version {VERSION}, got {version!r}")
     try:
         sent = [Submission(str(s["id"]), tuple(s["shards"])) for s in record["submissions"]]
         return Job(
@@ -105,7 +106,16 @@ def read_job(results: Path) -> Job:
             submissions=tuple(sent),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read: {type(error).__name__} {error}") from None
+        raise _unread(file, f"cannot be read: {type(error).__name__} {error}") from None
+
+
+def _unread(file: Path, what: str) -> InputError:
+    return InputError(f"{file}: {what}; {forget(file.parent)}")
+
+
+def forget(folder: Path) -> str:
+    """How a job is forgotten, by its folder."""
+    return f"if nothing of it runs, rm -r {shlex.quote(str(folder))} forgets the job, and no result"
 
 
 def earlier_job(results: Path) -> Job | None:

@@ -120,6 +120,8 @@ def _value(key: str, given: str | list[str]) -> Any:
         hint = f"; did you mean {near[0]}?" if near else "."
         raise ValueError(f"there is no such setting{hint} Known: {', '.join(_NAMES)}")
     if key in _LINES:
+        if given in _EMPTY:
+            return ()
         lines = given.splitlines() if isinstance(given, str) else given
         if isinstance(lines, list) and all(isinstance(line, str) for line in lines):
             return tuple(lines)
@@ -218,7 +220,13 @@ def require_taken(settings: Settings, job: Job) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / SCRIPT
         path.write_text(script(settings, job), encoding="utf-8")
-        _sbatch(["--test-only", f"--array=1-{job.shards}", str(path)])
+        try:
+            _call(["sbatch", "--test-only", f"--array=1-{job.shards}", str(path)])
+        except InputError:
+            raise
+        except VqcError as error:
+            said = f"{error}\nNothing was changed or submitted; other --slurm settings may help"
+            raise VqcError(said) from None
 
 
 def hand_over(job: Job, shards: Sequence[int]) -> Job:
@@ -227,21 +235,19 @@ def hand_over(job: Job, shards: Sequence[int]) -> Job:
     Raises VqcError with Slurm's own words where it does not take them.
     """
     array = ranges(sorted(shards)) + (f"%{job.throttle}" if job.throttle else "")
-    answer = _sbatch(["--parsable", f"--array={array}", str(job.folder / SCRIPT)])
+    script = job.folder / SCRIPT
+    try:
+        answer = _call(["sbatch", "--parsable", f"--array={array}", str(script)])
+    except InputError:
+        raise
+    except _SilentError as error:
+        raise VqcError(f"{error}; it may have been taken: look with squeue first") from None
+    except VqcError as error:
+        said = f"{error}\n{script} says what was asked: change it there, or give the first command"
+        raise VqcError(f"{said} again with other --slurm settings") from None
     after = job.submitted(answer.strip().partition(";")[0], sorted(shards))
     write_job(after)
     return after
-
-
-def _sbatch(words: Sequence[str]) -> str:
-    try:
-        return _call(["sbatch", *words])
-    except InputError:
-        raise
-    except VqcError as error:
-        raise VqcError(
-            f"{error}\nNothing was submitted; give the command again with other --slurm settings"
-        ) from None
 
 
 def queued(job: Job) -> Mapping[int, str] | None:
@@ -271,6 +277,10 @@ def at_work(job: Job) -> list[int] | None:
     return sorted(n for n, state in states.items() if state in (*RUNNING, *WAITING))
 
 
+class _SilentError(VqcError):
+    """A command of Slurm's gave no answer in time."""
+
+
 def _call(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
@@ -280,7 +290,7 @@ def _call(command: Sequence[str]) -> str:
             "Slurm; --write-only writes the script for another one"
         ) from None
     except subprocess.TimeoutExpired:
-        raise VqcError(f"{command[0]}: no answer for {SECONDS:g} s; try again later") from None
+        raise _SilentError(f"{command[0]}: no answer for {SECONDS:g} s") from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise VqcError(f"{shlex.join(command)}: {said or f'exit code {done.returncode}'}")

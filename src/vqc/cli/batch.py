@@ -147,20 +147,17 @@ def _look_at(folder: Path, ask: bool) -> Status | _Unread:
     from vqc import batch
     from vqc.errors import VqcError
 
-    kept = batch.job_folder(folder.resolve())
     try:
         job = batch.read_job(folder)
     except (VqcError, OSError) as error:
-        forget = f"; rm -r {short(kept)} forgets the job, no frame of it" if kept.is_dir() else ""
-        return _Unread(folder, "cannot be read", f"{error}{forget}")
+        return _Unread(folder, "cannot be read", str(error))
     try:
         if job.results.exists():
             return batch.status_of(job, _queue(job) if ask or not job.submissions else None)
     except (VqcError, OSError) as error:
         return _Unread(folder, "cannot be read", str(error))
     what = "the set is gone" if job.kind == "render" else "the grid is gone"
-    fault = f"{short(job.results)}: {what}; rm -r {short(kept)} forgets its job"
-    return _Unread(folder, what, fault)
+    return _Unread(folder, what, f"{short(job.results)}: {what}; {batch.forget(job.folder)}")
 
 
 def _queue(job: Job) -> Mapping[int, str] | None:

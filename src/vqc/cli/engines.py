@@ -15,7 +15,7 @@ from vqc.cli import show
 from vqc.cli.batch import short
 
 if TYPE_CHECKING:
-    from vqc.batch import Job, Status
+    from vqc.batch import Job, Settings, Status
     from vqc.frames import Plan
     from vqc.grid.model import Grid
     from vqc.making import Workers
@@ -84,13 +84,12 @@ def shard_command(more: Sequence[str] = ()) -> tuple[str, ...]:
     return (*words, *more)
 
 
-def _require_free(job: Job, where: Where) -> None:
+def _require_free(job: Job, asked: Settings, write_only: bool) -> None:
     """Raise before anything is touched: InputError where shards of an earlier submission may be
     at work, what Slurm says where it would not take the job."""
     from vqc import batch, shards
     from vqc.errors import InputError
 
-    asked = batch.read_settings(where.slurm)
     before = batch.earlier_job(job.results)
     if before is not None and before.submissions:
         busy = batch.at_work(before)
@@ -105,17 +104,17 @@ def _require_free(job: Job, where: Where) -> None:
                 f"{short(job.results)}: shards {shards.ranges(busy)} of it are in Slurm's queue, "
                 "nothing was changed; vqc jobs says how far they are, vqc resume submits what fails"
             )
-    if not where.write_only:
+    if not write_only:
         batch.require_taken(asked, job)
 
 
-def _submit(job: Job, where: Where, voice: Voice) -> None:
+def _submit(job: Job, asked: Settings, write_only: bool, voice: Voice) -> None:
     """Write a job's script, and hand over what is missing unless it is only to be written."""
     from vqc import batch
 
-    written = batch.write_script(batch.read_settings(where.slurm), job)
+    written = batch.write_script(asked, job)
     missing = batch.status_of(written, {}, whole=True).in_state("failed", "missing")
-    if where.write_only:
+    if write_only:
         _say_submitted(job, voice, None, missing)
     else:
         _say_submitted(job, voice, batch.hand_over(written, missing).submissions[-1].id, missing)
@@ -127,7 +126,8 @@ def _say_submitted(job: Job, voice: Voice, id: str | None, missing: Sequence[int
 
     script = job.folder / batch.SCRIPT
     if voice.json:
-        record = {"folder": str(job.results), "script": str(script), "job": id}
+        written = str(script) if script.exists() else None
+        record = {"folder": str(job.results), "script": written, "job": id}
         show.as_json(record | {"shards": job.shards, "missing": list(missing)})
     elif voice.quiet:
         return
@@ -172,7 +172,8 @@ def on_dask(
         outcomes = dask.run(str(where.scheduler), work, items, look, watch)
         return [(o.index + 1, o.failure) for o in outcomes if o.failure is not None]
     except KeyboardInterrupt:
-        typer.echo("the cluster's workers finish the shards that they are at", err=True)
+        if due:  # all are on the cluster
+            typer.echo("the cluster's workers finish the shards that they are at", err=True)
         raise
 
 
@@ -180,17 +181,20 @@ def render_to_slurm(plan: Plan, workers: Workers, fresh: bool, where: Where, voi
     """Begin the set, and hand its shards to Slurm's queue."""
     from vqc import batch as room
     from vqc import generate
-    from vqc.making import jobs_of
 
-    cpus = room.read_settings(where.slurm).cpus or 1
-    count = where.shards or _shards_for(plan, workers, fresh, cpus)
-    shards = min(count, len(jobs_of(plan.recipe)))
+    asked = room.read_settings(where.slurm)
+    count = where.shards or _shards_for(plan, workers, fresh, asked.cpus or 1)
+    shards = min(count, plan.recipe.frames)
     command = shard_command(("--quiet",))
     job = room.Job(plan.folder.resolve(), "render", command, Path.cwd(), shards)
-    _require_free(job, where)
+    needed = fresh or _lacks_frames(plan)
+    if needed:
+        _require_free(job, asked, where.write_only)
     found, total = generate.begin(plan, fresh)
     if found < total:
-        _submit(job, where, voice)
+        if not needed:  # frames are recorded and spoilt
+            _require_free(job, asked, where.write_only)
+        _submit(job, asked, where.write_only, voice)
         return
     _say_submitted(job, voice, None, ())
     if not voice.silent:
@@ -214,7 +218,8 @@ def render_on_dask(
     from vqc.batch.work import RenderWork
     from vqc.errors import IncompleteError
 
-    dask.require_cluster(str(where.scheduler))
+    if fresh or _lacks_frames(plan):
+        dask.require_cluster(str(where.scheduler))
     count = where.shards or max(_shards_for(plan, workers, fresh, each[0]), _LEAST_ON_DASK)
     found, total = generate.begin(plan, fresh)
     if found == total:
@@ -232,13 +237,20 @@ def render_on_dask(
     if aside:
         lines = [f"  shard {number}/{job.shards}: {why}" for number, why in aside]
         raise IncompleteError(
-            "\n".join([f"{plan.folder}: {len(aside)} of {job.shards} shards failed:", *lines])
+            "\n".join([f"{plan.folder}: of {job.shards} shards {len(aside)} failed:", *lines])
             + "\nThe rest is finished; the same command tries them again"
         )
 
 
 _LEAST_ON_DASK = 16
 """A Dask cluster hands shards to whoever is free, so there are to be more than a few."""
+
+
+def _lacks_frames(plan: Plan) -> bool:
+    """Whether frames have no record, so that a scheduler is needed for sure."""
+    from vqc import store
+
+    return len(store.records_of(plan.folder)) < plan.recipe.frames
 
 
 def _shards_for(plan: Plan, workers: Workers, fresh: bool, processes: int) -> int:
@@ -260,9 +272,10 @@ def grid_to_slurm(made: Grid, where: Where, voice: Voice) -> None:
     command = shard_command(("--quiet", "--yes"))
     job = room.Job(made.folder.resolve(), "grid", command, Path.cwd(), shards)
     if made.book().in_state("waiting"):
-        _require_free(job, where)
+        asked = room.read_settings(where.slurm)
+        _require_free(job, asked, where.write_only)
         grids.write_asked(made)
-        _submit(job, where, voice)
+        _submit(job, asked, where.write_only, voice)
         return
     _say_submitted(job, voice, None, ())
     if not voice.silent:
@@ -270,7 +283,7 @@ def grid_to_slurm(made: Grid, where: Where, voice: Voice) -> None:
 
 
 def grid_on_dask(made: Grid, where: Where, voice: Voice) -> None:
-    """Train on a cluster; what failed there is tried again here by the command that follows."""
+    """Train on a cluster. IncompleteError tells what failed there, and why."""
     from vqc import batch as room
     from vqc import grid as grids
     from vqc.batch import dask
@@ -290,8 +303,8 @@ def grid_on_dask(made: Grid, where: Where, voice: Voice) -> None:
     if aside or made.book().in_state("waiting"):
         told = [(f"shard {number}/{shards}: ", why) for number, why in aside]
         lines = [f"  {shard}{why.removeprefix(shard)}" for shard, why in told]
-        waiting = len(made.book().in_state("waiting"))
+        lacking = show.counted(len(made.book().in_state("waiting")), "training")
         raise IncompleteError(
-            "\n".join([f"{made.folder}: {waiting} trainings are not there:", *lines])
+            "\n".join([f"{made.folder}: {lacking} not there:", *lines])
             + "\nThe same command tries them again; worker-KofN.log beside the grid says more"
         )

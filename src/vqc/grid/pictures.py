@@ -52,8 +52,9 @@ def photo_budget(book: Book) -> dict[str, Any] | None:
     if not points:
         return None
     try:
-        start = None if chosen.real == ALL else (chosen.cad, chosen.real)
-        found = budget.photo_budget(points, start)
+        first = next(c for c in (chosen, *book.ranked()) if c in cells and c.real != ALL)
+        assert first.real != ALL
+        found = budget.photo_budget(points, (first.cad, first.real))
     except InputError as error:
         return {"sentences": [str(error)], "curves": None}
     place = f"from {found.cad:,} CAD frames and {photos_words(found.real)}"

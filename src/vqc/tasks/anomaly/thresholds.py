@@ -33,6 +33,8 @@ FAR_OUT, LEAST_FAR = 3.0, 0.1
 the distance between the quartiles (Tukey, Exploratory Data Analysis, 1977: far out), and than
 a tenth of the upper quartile, lest frames that hardly differ rule each other out.
 """
+_ROUNDING = 1e-9
+"""Of a batch that is a quarter of the frames, the far out end is its own value."""
 LEAST_GOOD = 10
 """Fewer good frames than this in val say too little by themselves."""
 RuleName = Literal["auto", "f1", "false-alarms", "quantile"]
@@ -188,7 +190,7 @@ def limit_of(usuals: FloatArray) -> float:
     """usuals: of good frames. One that is far out is itself odd all over, and does not count."""
     low, high = np.quantile(usuals, [0.25, 0.75]).tolist()
     far = high + max(FAR_OUT * (high - low), LEAST_FAR * high)
-    return SLACK * float(usuals[usuals <= far].max())
+    return SLACK * float(usuals[usuals <= far * (1 + _ROUNDING)].max())
 
 
 def scale_of(threshold: float, good: FloatArray, hottest: FloatArray, limit: float) -> Scale:
