@@ -42,7 +42,7 @@ for seed in $seeds; do
 done
 steel=(--epochs "$epochs" ${PICTURES:+--set "epoch_images=$PICTURES"})
 cracks=(--epochs "$crack_epochs")
-row steel ours --weights "$weights" "${steel[@]}"
+row steel ours --weights "$weights" --imgsz 320 "${steel[@]}" # val chose 320: the pictures have 200 px
 row steel original --set model=unet-steel "${steel[@]}"
 row cracks ours --weights "$weights" --batch 4 "${cracks[@]}"
 row cracks original --set model=unet-crack "${cracks[@]}"
