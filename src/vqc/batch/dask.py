@@ -52,10 +52,14 @@ def run(
     with _connected(address) as client:
         send = partial(_send, client, work)
         reached = list(progress())
-        pending = {send(item): index for index, item in enumerate(items)}
+        waiting = list(range(len(items)))
+        pending: dict[Any, int] = {}
         failures = [0] * len(items)
         alone_since: float | None = None
-        while pending:
+        while waiting or pending:
+            while waiting and len(pending) < _slots(client):
+                index = waiting.pop(0)
+                pending[send(items[index])] = index
             ended = [(pending.pop(f), *ending) for f, *ending in _ended(client, pending)]
             watch()
             broken = [i for i, _, error in ended if error and not isinstance(error, VqcError)]
@@ -70,7 +74,7 @@ def run(
                     why = f"{type(error).__name__}: {error}".splitlines()[0]
                     yield Outcome(index, failure=f"it fails again and again: {why}")
                 elif error:
-                    pending[send(items[index])] = index
+                    waiting.insert(0, index)
                 else:
                     yield Outcome(index, result)
             alone_since = None if ended else _alone(client, alone_since)
@@ -178,6 +182,17 @@ def _written_in(file: Path, said: str) -> str:
 def _send(client: Any, work: Callable[[Any], Any], item: Any) -> Any:
     """A future; its short name is what Dask's messages tell, or they would tell all of the work."""
     return client.submit(work, item, key=f"vqc-{uuid.uuid4()}", retries=0)
+
+
+def _slots(client: Any) -> int:
+    """How many items to have on the cluster: one a thread, at least one.
+
+    Of those that wait on a worker for others, too, Dask would say that they have killed it.
+    """
+    with contextlib.suppress(OSError, *_CANCELLED):
+        threads: dict[str, int] = client.sync(client.scheduler.ncores, callback_timeout=_ANSWER_S)
+        return max(1, sum(threads.values()))
+    return 1
 
 
 def _ended(client: Any, pending: Any) -> list[tuple[Any, Any, Exception | None]]:
