@@ -1,4 +1,4 @@
-"""How many photos of each class: a number, or all there are."""
+"""Numbers of things in words; how many photos of each class: a number, or all there are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Literal
 ALL: Literal["all"] = "all"
 Count = int | Literal["all"]
 """How many frames; "all" takes what there is, and nothing falls short."""
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as "1 frame" or "2,000 frames"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def rank_of(count: Count) -> float:
@@ -24,4 +29,4 @@ def photos_words(count: Count) -> str:
     """Such as "20 photos a class" or "all photos"."""
     if count == ALL:
         return "all photos"
-    return f"{count:,} photo{'s' * (count != 1)} a class"
+    return f"{counted(count, 'photo')} a class"

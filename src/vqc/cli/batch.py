@@ -11,7 +11,7 @@ import typer
 
 from vqc.cli import show
 from vqc.cli.options import AllowMixed, Quiet
-from vqc.cli.show import counted
+from vqc.counts import counted
 
 if TYPE_CHECKING:
     from vqc.batch import Job, Status

@@ -13,6 +13,7 @@ import typer
 
 from vqc.cli import show
 from vqc.cli.batch import short
+from vqc.counts import counted
 
 if TYPE_CHECKING:
     from vqc.batch import Job, Settings, Status
@@ -303,7 +304,7 @@ def grid_on_dask(made: Grid, where: Where, voice: Voice) -> None:
     if aside or made.book().in_state("waiting"):
         told = [(f"shard {number}/{shards}: ", why) for number, why in aside]
         lines = [f"  {shard}{why.removeprefix(shard)}" for shard, why in told]
-        lacking = show.counted(len(made.book().in_state("waiting")), "training")
+        lacking = counted(len(made.book().in_state("waiting")), "training")
         raise IncompleteError(
             "\n".join([f"{made.folder}: {lacking} not there:", *lines])
             + "\nThe same command tries them again; worker-KofN.log beside the grid says more"

@@ -22,7 +22,7 @@ from vqc.cli.options import (
     Up,
     WriteOnly,
 )
-from vqc.cli.show import counted
+from vqc.counts import counted
 
 if TYPE_CHECKING:
     from vqc.frames import Plan

@@ -109,11 +109,6 @@ def _spoken(what: str, unit: str) -> Update:
     return update
 
 
-def counted(count: int, noun: str) -> str:
-    """Such as "1 frame" or "2,000 frames"."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
 def clock(seconds: float) -> str:
     """Such as 1:05 or 2:10:00."""
     minutes, rest = divmod(round(seconds), 60)

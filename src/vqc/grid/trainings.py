@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vqc.counts import counted
 from vqc.errors import IncompleteError, OutputError, VqcError
 from vqc.grid.book import Book
 from vqc.grid.crew import LOG, answers, gathered, held
@@ -127,11 +128,8 @@ def require_trained(book: Book, shard: Shard) -> None:
     failed = book.in_state("failed")
     if failed:
         why = [f"  {trial.name}: {book.results[trial.name].failure}" for trial in failed]
-        raise IncompleteError(
-            "\n".join(
-                [f"shard {shard}: {len(failed)} training{'s' * (len(failed) != 1)} failed:", *why]
-            )
-        )
+        what = f"shard {shard}: {counted(len(failed), 'training')} failed:"
+        raise IncompleteError("\n".join([what, *why]))
 
 
 def names_of(grid: Grid) -> list[str]:

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vqc import honesty
+from vqc.counts import counted
 from vqc.figures.style import mean_and_spread, said, spelled
 from vqc.report import surety
 from vqc.report.compare import Row, headline_of, metrics_of
 from vqc.report.grids import DONE, GridReport
-from vqc.report.html import DIGITS, counted
+from vqc.report.html import DIGITS
 from vqc.report.reading import RunReport
 from vqc.report.surety import Candidate
 

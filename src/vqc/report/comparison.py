@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from vqc.counts import counted
 from vqc.figures import bars
 from vqc.figures.style import STUDY, spelled
 from vqc.report import html
 from vqc.report.compare import Row, kind_of, letters_of, metrics_of
-from vqc.report.html import Markup, counted, tag
+from vqc.report.html import Markup, tag
 
 _SPREAD = "± is the sample standard deviation over repeats that differ in seed and photos drawn."
 _NOT_ALIKE = "Not all rows were scored on the same pictures: compare only rows with one letter."

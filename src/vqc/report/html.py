@@ -88,11 +88,6 @@ def _scroll(inner: Markup, label: str) -> Markup:
     return tag("div", inner, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 
-def counted(count: int, noun: str) -> str:
-    """Such as "1 frame" or "2,000 frames"."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
 def listed(lines: Iterable[Content]) -> Markup | None:
     """A list; None for no line."""
     items = [tag("li", line) for line in lines]

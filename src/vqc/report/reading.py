@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from vqc import evaluations, honesty, runs
+from vqc.counts import counted
 from vqc.dataset import Dataset
 from vqc.errors import VqcError
 from vqc.evaluations import Stored
 from vqc.mix.reading import ROOTS
-from vqc.report.html import counted
 from vqc.runs import ENVIRONMENT, LINEAGE, METRICS, Run, dataset_of, read_json, read_run
 from vqc.types import FloatArray, Frame
 
