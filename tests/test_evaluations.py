@@ -36,6 +36,7 @@ def made_up(**fields):
         "mistakes": (
             Mistake("images/a.png", "false", None, "qd", 0.7, 0.7, (1, 2, 3, 4)),
             Mistake("images/b.png", "missed", "qd", None, 0.3, 0.0, likeliest="qf"),
+            Mistake("images/b.png", "poor", "qd", "qd", 0.9, 0.0, dice=0.4),
         ),
         "predictions": (answer, empty),
     }
@@ -59,13 +60,15 @@ def test_what_is_written_comes_back(tmp_path):
     np.testing.assert_array_equal(found.confusion.counts, of.confusion.counts)
 
 
-def test_mistakes_of_older_evaluations_name_no_likeliest_class(tmp_path):
+def test_mistakes_of_older_evaluations_say_less(tmp_path):
     stored(tmp_path)
     file = tmp_path / "evaluation.json"
     record = json.loads(file.read_text())
-    assert [mistake.pop("likeliest") for mistake in record["mistakes"]] == [None, "qf"]
+    assert [mistake.pop("likeliest") for mistake in record["mistakes"]] == [None, "qf", None]
+    assert [mistake.pop("dice") for mistake in record["mistakes"]] == [None, None, 0.4]
     file.write_text(json.dumps(record))
-    assert [mistake.likeliest for mistake in evaluations.read(tmp_path).mistakes] == [None, None]
+    found = evaluations.read(tmp_path).mistakes
+    assert {(mistake.likeliest, mistake.dice) for mistake in found} == {(None, None)}
 
 
 def test_a_score_is_honest_where_nothing_speaks_against_it(tmp_path):

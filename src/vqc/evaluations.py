@@ -293,7 +293,8 @@ def _mistake(record: Mapping[str, Any]) -> Mistake:
         severity=float(record["severity"]),
         box=_box(record["box"]),
         truth_box=_box(record["truth_box"]),
-        likeliest=_text(record.get("likeliest")),  # older evaluations have none
+        likeliest=_text(record.get("likeliest")),  # older evaluations have neither
+        dice=None if record.get("dice") is None else float(record["dice"]),
     )
 
 

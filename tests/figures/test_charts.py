@@ -123,6 +123,14 @@ def test_a_class_keeps_its_colour_whichever_classes_have_a_line(tmp_path):
     assert count(curves.draw(alone, tmp_path / "b.png", classes=("qd", "qf")), blue) > 500
 
 
+def test_the_line_of_the_only_class_is_not_hidden_by_that_of_all(tmp_path):
+    colour = colour_of("qd", ("qd",))
+    one = curves.draw(Curve("F1", "x", "y", X, {"qd": X, "all": X}), tmp_path / "one.png")
+    assert count(one, colour) > 500
+    ideal = curves.draw(Curve("F1", "x", "y", X, {"ideal": X, "all": X**2}), tmp_path / "two.png")
+    assert (pixels(ideal).max(axis=-1) < 80).sum() > (pixels(one).max(axis=-1) < 80).sum() + 500
+
+
 def test_thresholds_that_differ_are_marked_on_the_line_of_each_class(tmp_path):
     own = {"qd": {"threshold": 0.3}, "qf": {"threshold": 0.6}}
     assert curves.in_use(0.3, own) == {"qd": 0.3, "qf": 0.6}

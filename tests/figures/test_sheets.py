@@ -74,6 +74,11 @@ def test_a_mistake_in_words(fields, text):
     assert sheets.what(Mistake("images/a.png", *fields, severity=1.0)) == text
 
 
+def test_a_poor_mask_says_how_poor():
+    poor = Mistake("images/a.png", "poor", "crack", "crack", 0.93, 0.6, dice=0.4321)
+    assert sheets.what(poor) == "poor: crack, Dice 0.43"
+
+
 def test_a_picture_called_none_of_these_names_the_likeliest_class():
     refused = Mistake("images/a.png", "missed", "qd", None, 0.34, 0.0, likeliest="qf")
     said = 'missed: qd called "none of these"; likeliest was qf, 0.34'
@@ -148,6 +153,18 @@ def test_a_map_beside_its_photo_takes_two_tiles(tmp_path):
     assert 4 * sheets.TILE_PX[0] < sheet.width < 5 * sheets.TILE_PX[0]
     flat = sheets.mistake_tile(CONFUSED, tmp_path, {}, drawing(8000, 30))
     assert flat.pictures[0].width <= 2 * sheets.TILE_PX[0] + 8
+
+
+def test_a_row_is_as_high_as_its_highest_picture(tmp_path):
+    flat = sheets.mistake_tile(CONFUSED, tmp_path, {}, drawing(800, 100))
+    tall = sheets.mistake_tile(CONFUSED, tmp_path, {}, drawing(800, 300))
+    heights = [
+        Image.open(sheets.draw_sheet(tiles, tmp_path / "s.png", "t")).height
+        for tiles in ([flat], [tall], [flat, tall])
+    ]
+    less = tall.pictures[0].height - flat.pictures[0].height
+    assert less > 100 and heights[0] == heights[1] - less
+    assert heights[2] == heights[1]
 
 
 def test_lines_are_explained_only_where_boxes_are_drawn(folder, tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 from vqc.figures.style import DASHES, HALF_IN, INK, PALE, PAPER, canvas, share_axis, short
 from vqc.tasks.contract import Curve
 from vqc.tasks.drawing import colour_of
+from vqc.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,6 +100,7 @@ def _mark_own(
 
 def _draw_lines(panel: Axes, curve: Curve, classes: Sequence[str]) -> None:
     names = [name for name in curve.lines if name != ALL]
+    is_alone = len(names) == 1 and _is_same(curve.lines[names[0]], curve.lines.get(ALL))
     coloured = names
     if len(names) > MOST_COLOURED:
         coloured = sorted(names, key=lambda name: _height(curve, name))[:_LOWEST]
@@ -110,8 +112,13 @@ def _draw_lines(panel: Axes, curve: Curve, classes: Sequence[str]) -> None:
         label = short(name) + (" (among the lowest)" if coloured is not names else "")
         look = {"color": colour_of(name, classes), "linestyle": DASHES[k]}
         panel.plot(curve.x, curve.lines[name], linewidth=1.4, label=label, **look)
-    if ALL in curve.lines:
+    if ALL in curve.lines and not is_alone:
         panel.plot(curve.x, curve.lines[ALL], color=INK, linewidth=2.6, label="all classes")
+
+
+def _is_same(line: FloatArray, other: FloatArray | None) -> bool:
+    """Whether drawing both would hide one: a set of one class."""
+    return other is not None and np.array_equal(line, other, equal_nan=True)
 
 
 def _height(curve: Curve, name: str) -> float:

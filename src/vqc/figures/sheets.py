@@ -174,9 +174,8 @@ def draw_sheet(
         raise InputError(f"{out}: there is no picture to show")
     across = max(tile.across for tile in tiles)
     columns = min(-(-columns // across), len(tiles))
-    cards = [_card(tile, across) for tile in tiles]
-    rows = [cards[k : k + columns] for k in range(0, len(cards), columns)]
-    width = columns * (cards[0].width + _GAP_PX) + _GAP_PX
+    rows = [_cards(tiles[k : k + columns], across) for k in range(0, len(tiles), columns)]
+    width = columns * (rows[0][0].width + _GAP_PX) + _GAP_PX
     colours = draw_key((*(_BOXES if any(tile.boxed for tile in tiles) else ()), *key), width)
     head = _head(title, mark, width, colours)
     height = head.height + sum(max(c.height for c in row) + _GAP_PX for row in rows)
@@ -200,7 +199,8 @@ def what(mistake: Mistake) -> str:
     if truth is not None and predicted is not None and truth != predicted:
         return f"{mistake.kind}: {truth} taken for {predicted}, {score}"
     if predicted is not None:
-        return f"{mistake.kind}: {predicted}, {score}"
+        quality = score if mistake.dice is None else f"Dice {mistake.dice:.2f}"
+        return f"{mistake.kind}: {predicted}, {quality}"
     if truth is not None and mistake.likeliest is not None:
         likeliest = f"likeliest was {mistake.likeliest}, {score}"
         return f'{mistake.kind}: {truth} called "none of these"; {likeliest}'
@@ -251,10 +251,16 @@ def _moved(box: Box, region: tuple[int, int, int, int], scale: float) -> Box:
     return (x0 - left) * scale, (y0 - top) * scale, (x1 - left) * scale, (y1 - top) * scale
 
 
-def _card(tile: Tile, across: int) -> Image.Image:
+def _cards(row: Sequence[Tile], across: int) -> list[Image.Image]:
+    """The tiles of a row, as high as the highest picture in it wants."""
+    height = max(picture.height for tile in row for picture in tile.pictures)
+    return [_card(tile, across, height) for tile in row]
+
+
+def _card(tile: Tile, across: int, height: int) -> Image.Image:
     from PIL import Image, ImageDraw
 
-    width, height = TILE_PX
+    width = TILE_PX[0]
     lines = [part for line in tile.lines for part in textwrap.wrap(line, _LETTERS * across)]
     size = (across * (width + _GAP_PX) + _GAP_PX, height + 2 * _GAP_PX + _LINE_PX * len(lines))
     card = Image.new("RGB", size, PAPER)

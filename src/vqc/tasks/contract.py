@@ -91,7 +91,8 @@ class Mistake:
     kind: such as "missed", "false" or "confused". truth, predicted: class names, or None.
     score: how sure the model was. box: where it looked, truth_box: where the object is; px.
     severity: the worst come first. likeliest: where the answer was "none of these", the class
-    that came nearest to being one; the score is of it.
+    that came nearest to being one; the score is of it. dice: of the masks of truth and answer,
+    where both show the class.
     """
 
     image: str
@@ -103,6 +104,7 @@ class Mistake:
     box: Box | None = None
     truth_box: Box | None = None
     likeliest: str | None = None
+    dice: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -124,6 +124,7 @@ def mistakes(
                 classes[k] if is_found else None,
                 scores.get(classes[k], 0.0),
                 float(severity[number, k]),
+                dice=float(dice[number, k]) if is_there and is_found else None,
             )
         )
     found.sort(key=lambda mistake: (-mistake.severity, mistake.image))
