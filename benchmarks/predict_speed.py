@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from vqc import runs, ultra
-from vqc.predict.job import Request, predict
+from vqc.predict.job import predict
+from vqc.predict.request import Request
 from vqc.predict.speed import WARM_UP
 from vqc.runs import Run
 

@@ -22,7 +22,8 @@ from vqc.cli import app
 from vqc.errors import BusyError, InputError, OutputError
 from vqc.intake.video import VideoFrame
 from vqc.predict import job, reading
-from vqc.predict.job import Request, predict
+from vqc.predict.job import predict
+from vqc.predict.request import Request
 from vqc.runs import result_record
 from vqc.tasks.detect import Detect
 

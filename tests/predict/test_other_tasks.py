@@ -23,7 +23,8 @@ from vqc.export import export
 from vqc.manifest import read_manifest
 from vqc.predict import job
 from vqc.predict.fitting import counts_words
-from vqc.predict.job import Request, predict
+from vqc.predict.job import predict
+from vqc.predict.request import Request
 from vqc.runs import Run
 from vqc.verify import verify
 

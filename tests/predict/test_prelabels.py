@@ -16,7 +16,8 @@ from vqc.export import export
 from vqc.intake.build import take_in
 from vqc.intake.request import Request as Intake
 from vqc.manifest import read_manifest
-from vqc.predict.job import Request, predict
+from vqc.predict.job import predict
+from vqc.predict.request import Request
 from vqc.verify import verify
 
 SET = Path("datasets/pre")

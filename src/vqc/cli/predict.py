@@ -93,8 +93,8 @@ def predict(
       vqc predict runs/detect/magnets new-photos --as-set to-correct
       vqc export datasets/to-correct --format cvat
     """
-    from vqc.predict.job import Request
     from vqc.predict.job import predict as run_job
+    from vqc.predict.request import Request
 
     options = {"conf": conf, "iou": iou, "imgsz": imgsz, "device": device, "track": track or None}
     request = Request(

@@ -6,19 +6,17 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vqc.errors import InputError
 from vqc.predict import source
 from vqc.predict.output import require_free
 from vqc.predict.prelabels import require_labels
 from vqc.predict.reading import Shot
+from vqc.predict.request import Request
 from vqc.predict.source import Source
 from vqc.tasks.contract import Prediction, Task
 from vqc.tasks.settings import NONE_HELP, parse
-
-if TYPE_CHECKING:
-    from vqc.predict.job import Request
 
 
 def require_fitting(request: Request, task: Task, found: Source, folder: Path) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,6 +23,7 @@ from vqc.predict.live import Window, has_display
 from vqc.predict.output import Output
 from vqc.predict.prelabels import Prelabels, require_free
 from vqc.predict.reading import Shot
+from vqc.predict.request import Request
 from vqc.predict.sink import Sink
 from vqc.predict.source import Source
 from vqc.predict.speed import Speed, Watch
@@ -34,28 +35,6 @@ from vqc.types import Progress
 
 ROOT, SETS = Path("predictions"), Path("datasets")
 _AHEAD, _BEHIND = 8, 8
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked for. settings: of the task. out: None for `predictions/<run>-<source>`.
-
-    images: write drawn pictures or a drawn video. crops: every object as a picture. show: a
-    window for a camera, where there is a display. as_set: name of a set of pre-labels.
-    fps: frames to take from each second of a video. limit: how many pictures at most.
-    """
-
-    run: Path
-    sources: tuple[str, ...]
-    out: Path | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    images: bool = True
-    crops: bool = False
-    show: bool = True
-    as_set: str | None = None
-    fps: float | None = None
-    limit: int | None = None
-    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
