@@ -1,6 +1,7 @@
 """Which runs share a row, and by which scores they are compared."""
 
 import json
+from dataclasses import replace
 
 import madeup
 import pytest
@@ -86,6 +87,8 @@ def test_rows_are_named_as_the_study_names_them(here):
     kinds = [compare.kind_of(row, rows) for row in rows]
     assert kinds == ["all CAD", "few photos", "mixed", "all photos"]
     assert compare.kind_of(rows[1], rows[:3]) == "photos only"
+    elsewhere = replace(rows[3], key="other pictures")
+    assert compare.kind_of(rows[1], [*rows[:3], elsewhere]) == "photos only"
 
 
 def test_other_pictures_have_another_letter(here):

@@ -180,7 +180,10 @@ def _row(group: Sequence[RunReport], wanted: str | None) -> Row:
 
 
 def kind_of(row: Row, rows: Sequence[Row]) -> str:
-    """What sort of training set it is, in the words of the study; empty where not known."""
+    """What sort of training set it is, in the words of the study; empty where not known.
+
+    Few photos or all is asked among the rows that were scored on the same pictures.
+    """
     made_of = row.composition
     if made_of is None:
         return ""
@@ -188,7 +191,8 @@ def kind_of(row: Row, rows: Sequence[Row]) -> str:
         return "all CAD"
     if made_of.cad:
         return "mixed"
-    photos = {each.composition.a_class[0] for each in rows if _only_photos(each.composition)}
+    alike = [each.composition for each in rows if each.key == row.key]
+    photos = {each.a_class[0] for each in alike if _only_photos(each)}
     if len(photos) < 2:
         return "photos only"
     return "few photos" if made_of.a_class[0] < max(photos) else "all photos"
