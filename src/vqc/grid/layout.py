@@ -23,7 +23,7 @@ from vqc.mix import plan as plan_mix
 from vqc.mix.build import recipe_text
 from vqc.mix.splits import TEST, TRAIN
 from vqc.tasks import find
-from vqc.tasks.contract import Config, Task
+from vqc.tasks.contract import Task
 from vqc.types import Progress
 
 
@@ -185,12 +185,11 @@ def _equal(task: Task, request: GridRequest) -> bool:
 
 
 def _trial(task: Task, d: Drawn, given: dict[str, Any], epochs: Mapping[int, int]) -> Trial:
-    config = task.configure(given)
-    wanted: int | None = getattr(config, "epochs", None)
+    identity = task.configure(given).identity()
+    wanted: int | None = identity.get("epochs")  # of the model, where it is left to it
     if wanted is not None and wanted in epochs:
         given["epochs"] = epochs[wanted]
-        config = task.configure(given)
-    identity = config.identity()
+        identity = task.configure(given).identity()
     what = {
         "task": task.name,
         "settings": identity,
@@ -201,17 +200,13 @@ def _trial(task: Task, d: Drawn, given: dict[str, Any], epochs: Mapping[int, int
         settings=given,
         name=_name(d.cell.cad, d.cell.real, d.seed, _sha256(_json(what))),
         images=identity.get("epoch_images") or d.count(TRAIN),
-        epochs=getattr(config, "epochs", None),
-        pace=pace_of(config),
+        epochs=identity.get("epochs"),
+        pace=pace_of(identity),
     )
 
 
-def pace_of(config: Config) -> str:
+def pace_of(identity: Mapping[str, Any]) -> str:
     """Equal for trainings of which a picture takes equally long."""
-    return pace_of_record(config.identity())
-
-
-def pace_of_record(identity: Mapping[str, Any]) -> str:
     return _json({k: v for k, v in identity.items() if k not in _NO_MATTER_FOR_PACE})
 
 

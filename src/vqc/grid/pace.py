@@ -21,7 +21,7 @@ import numpy as np
 from vqc import environment
 from vqc.dataset import open_dataset
 from vqc.errors import InputError
-from vqc.grid.layout import Trial, pace_of_record
+from vqc.grid.layout import Trial, pace_of
 from vqc.grid.worker import Place
 from vqc.mix import Plan, build
 from vqc.mix.splits import TRAIN, VAL
@@ -31,6 +31,8 @@ from vqc.tasks import find
 CHECK_SHARE = 1 / 3
 """A picture that is only looked at costs about a third of one that trains."""
 _BATCHES, _EPOCHS = 3, 2
+_BATCH = 16
+"""Pictures, of a task that has no such number."""
 _ENOUGH_S = 60.0
 _RUNS = 5
 """So many finished trainings of a kind are asked."""
@@ -144,7 +146,8 @@ class Stopwatch:
 
 def time_job(trial: Trial, task: str, scratch: Path) -> TimeJob:
     """A few pictures of a training's set, as a set of their own in a throw-away folder."""
-    batch = getattr(find(task).configure(trial.settings), "batch", 16)
+    identity = find(task).configure(trial.settings).identity()
+    batch: int = identity.get("batch") or _BATCH  # a setting may be left to the model
     count = _BATCHES * batch
     settings = dict(trial.settings)
     if "epoch_images" in settings:
@@ -185,7 +188,7 @@ def known_paces(
     machine = _machine(threads, device) if wanted else {}
     for file in sorted(folder.glob(f"*/{RESULT}")) if wanted else ():
         try:
-            kind = pace_of_record(read_json(file)["config"])
+            kind = pace_of(read_json(file)["config"])
             if kind not in wanted or len(found.get(kind, ())) == _RUNS:
                 continue
             there = read_json(file.with_name(ENVIRONMENT))

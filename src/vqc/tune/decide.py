@@ -155,7 +155,7 @@ def prepare(asked: Asked) -> Tune:
         settings["epoch_images"] = str(len(largest.rows_in(TRAIN)))
     config = task.configure({**settings, **_settings(most)})
     images = None if _is_searched(space, "epoch_images") else _images(config)
-    epochs = None if _is_searched(space, "epochs") else getattr(config, "epochs", None)
+    epochs = None if _is_searched(space, "epochs") else config.identity().get("epochs")
     return Tune(
         asked=asked,
         name=name,

@@ -157,9 +157,9 @@ def _under_way(tune: Tune, values: Mapping[str, Value], folder: Path) -> _UnderW
         cell = tune.cell(values)
     except InputError:  # do() notes it as the trial's failure
         return _UnderWay("", 0, begun, folder)
-    config = tune.task.configure(cell.settings)
-    images = config.identity().get("epoch_images") or 0
-    return _UnderWay(cell.run, images * (getattr(config, "epochs", None) or 0), begun, folder)
+    identity = tune.task.configure(cell.settings).identity()
+    pictures = (identity.get("epoch_images") or 0) * (identity.get("epochs") or 0)
+    return _UnderWay(cell.run, pictures, begun, folder)
 
 
 def _tell(watcher: Watcher, book: Book, trial: _UnderWay) -> None:
