@@ -5,8 +5,9 @@
 #   WEIGHTS  a detector that the default's encoder starts from
 #   FOLDER   where everything is written [default: build/segment]
 # Stopped at any moment, the same command goes on. EPOCHS, PICTURES (seen in an epoch of steel; none: all),
-# CRACK_EPOCHS, SEEDS, AMP (bf16 where the processor has it, else off), DEVICE and ROWS (of steel-ours,
-# steel-original, cracks-ours, cracks-original) may be set. Ours and the original see equally many pictures.
+# STEEL_IMGSZ (of ours), CRACK_EPOCHS, SEEDS, AMP (bf16 where the processor has it, else off), DEVICE and
+# ROWS (of steel-ours, steel-original, cracks-ours, cracks-original) may be set. Ours and the original see
+# equally many pictures.
 set -euo pipefail
 data=$(realpath "$1") weights=$(realpath "$2") folder=${3:-build/segment}
 epochs=${EPOCHS:-30} crack_epochs=${CRACK_EPOCHS:-60} seeds=${SEEDS:-0 1 2} amp=${AMP:-off}
@@ -42,7 +43,7 @@ for seed in $seeds; do
 done
 steel=(--epochs "$epochs" ${PICTURES:+--set "epoch_images=$PICTURES"})
 cracks=(--epochs "$crack_epochs")
-row steel ours --weights "$weights" --imgsz 320 "${steel[@]}" # val chose 320: the pictures have 200 px
+row steel ours --weights "$weights" --imgsz "${STEEL_IMGSZ:-320}" "${steel[@]}" # they have 200 px; val chose 320
 row steel original --set model=unet-steel "${steel[@]}"
 row cracks ours --weights "$weights" --batch 4 "${cracks[@]}"
 row cracks original --set model=unet-crack "${cracks[@]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,19 @@ def on_path(folder: Path) -> Iterator[None]:
         for name, module in list(sys.modules.items()):
             if str(getattr(module, "__file__", None) or "").startswith(f"{folder}/"):
                 del sys.modules[name]
+
+
+def install_package(package: Path, folder: Path) -> None:
+    """Build a package with a `pyproject.toml` and install it alone into a folder, offline."""
+    from uv import find_uv_bin
+
+    done = subprocess.run(
+        [find_uv_bin(), "pip", "install", "--offline", "--no-deps", "--no-build-isolation",
+         "--python", sys.executable, "--target", folder, package],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    importlib.invalidate_caches()
 
 
 def install(folder: Path, package: str, code: str, **tasks: str) -> None:

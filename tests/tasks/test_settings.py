@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from vqc.errors import InputError
-from vqc.tasks.settings import describe_fields, parse
+from vqc.tasks.settings import describe_fields, parse, sift
 
 
 def setting(default: Any, **more: Any) -> Any:
@@ -135,3 +135,9 @@ def test_fields_are_described_in_their_order():
 def test_every_default_fits_its_own_field():
     defaults = {s.name: s.default for s in describe_fields(Config)}
     assert parse(Config, defaults) == defaults
+
+
+def test_what_fits_is_kept_beside_what_does_not():
+    values, faults = sift(Config, {"epochs": "5", "rate": "fast", "epochz": "1"})
+    assert values == {"epochs": 5} and list(faults) == ["rate", "epochz"]
+    assert faults["rate"] == "rate: expected a number from 0 to 1, got fast"

@@ -62,21 +62,31 @@ def parse(config: type, settings: Mapping[str, Any]) -> dict[str, Any]:
     commas, None as `none`. Raises InputError once, for every unknown name, with the nearest
     known one, and every value that does not fit.
     """
+    values, faults = sift(config, settings)
+    if faults:
+        raise InputError("\n".join(faults.values()))
+    return values
+
+
+def sift(config: type, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values that `parse` gives, and what is wrong with the others; both by name.
+
+    For a task that finds more faults in the values that fit, and raises all at once. Where a name
+    is at fault, its field keeps its default: say nothing of what depends on it.
+    """
     fields = {field.name: field for field in _settings(config)}
     hints = get_type_hints(config)
-    values, faults = {}, []
+    values, faults = {}, {}
     for name, value in settings.items():
         if name not in fields:
-            faults.append(_unknown(name, list(fields)))
+            faults[name] = _unknown(name, list(fields))
             continue
         try:
             values[name] = _within(_fit(hints[name], value), fields[name].metadata)
         except _MisfitError:
             expected = _kind(hints[name], fields[name].metadata)
-            faults.append(f"{name}: expected {expected}, got {_shown(value)}")
-    if faults:
-        raise InputError("\n".join(faults))
-    return values
+            faults[name] = f"{name}: expected {expected}, got {_shown(value)}"
+    return values, faults
 
 
 def describe_fields(config: type) -> list[Setting]:

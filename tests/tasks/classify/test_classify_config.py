@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
 
 from vqc.errors import InputError
 from vqc.tasks.classify import Classify
+from vqc.tasks.classify.config import BACKBONE, LEGO_CNN, RECIPES, ClassifyConfig, Recipe
+from vqc.tasks.settings import describe_fields
 
 SCRATCH = {"weights": "none"}
 
@@ -56,6 +59,28 @@ def test_weights_that_are_missing_say_how_to_fetch_them(tmp_path, monkeypatch):
     monkeypatch.delenv("VQC_WEIGHTS", raising=False)
     with pytest.raises(InputError, match="curl"):
         configure()
+
+
+def test_all_that_does_not_fit_is_told_at_once():
+    with pytest.raises(InputError) as told:
+        configure(sead=1, imgsz=100, device="gpu", rate="fast")
+    begun = [line.partition(":")[0] for line in str(told.value).splitlines()]
+    assert begun == ["sead", "rate", "device", "imgsz"]
+
+
+def test_of_a_model_that_is_none_nothing_more_is_told():
+    with pytest.raises(InputError) as told:
+        configure(model="lego", imgsz=32)
+    assert str(told.value) == "model: expected one of backbone, lego-cnn, got lego"
+
+
+def test_the_help_says_what_each_model_brings():
+    said = {setting.name: setting.help for setting in describe_fields(ClassifyConfig)}
+    assert said["epochs"].endswith("; none: 10, or 3") and said["rate"].endswith("; none: 0.001")
+    for own in fields(Recipe):
+        for model in (BACKBONE, LEGO_CNN):
+            value = getattr(RECIPES[model], own.name)
+            assert f"{value:g}" in said[own.name].partition("; none: ")[2].split(", or ")
 
 
 def test_no_augmentation_leaves_pictures_as_they_are():

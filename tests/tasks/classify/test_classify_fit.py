@@ -190,6 +190,12 @@ def test_what_config_asks_for_is_told_before_training(tmp_path):
     boxed = made_set(tmp_path, labels="boxes", backgrounds=0)
     with pytest.raises(InputError, match=r"36 frames with boxes too small.*(?s:.*)99 px or more"):
         fit(boxed, tmp_path / "run", crop=True, least_px=99)
+    labels = {"val": "bar", "train": "square"}
+    frames = tuple(replace(f, label=labels[f.split]) for f in boxed.manifest.frames)
+    both = replace(boxed, manifest=replace(boxed.manifest, frames=frames))
+    Classify().check(both)
+    with pytest.raises(InputError, match=r"got square\n.*val shows what never trains: bar"):
+        fit(both, tmp_path / "run")
 
 
 def test_weights_of_another_run_are_refused(shapes, trained):

@@ -18,6 +18,7 @@ from vqc.tasks.classify.samples import (
     cut,
     numbers,
     region_of,
+    require_classes,
     samples_of,
 )
 from vqc.types import Annotation, Frame, Manifest
@@ -96,6 +97,43 @@ def test_check_wants_two_classes_and_no_strange_ones():
     with pytest.raises(InputError, match="test shows what never trains: ball"):
         check(three)
     check(dataset(SOUND[2]))  # scored alone, there is nothing to compare with
+
+
+BALL = (*CLASSES, "ball")
+
+
+@pytest.mark.parametrize(
+    "never",
+    [
+        frame("h", objects=(note("ball", None),)),  # hidden
+        frame("h", label="cube", objects=(note("ball", None),)),
+    ],
+)
+def test_what_is_hidden_does_not_train(never):
+    with pytest.raises(InputError, match="val shows what never trains: ball"):
+        check(dataset(*SOUND, never, frame("w", "val", label="ball"), classes=BALL))
+    check(dataset(*SOUND, frame("w", "val", objects=(note("ball", None),)), classes=BALL))
+
+
+def test_boxes_beside_a_label_train_as_crops_only():
+    labelled = frame("a", label="cube", objects=(note("ball"),))
+    cone, shown = frame("b", label="cone"), frame("v", "val", objects=(note("ball"),))
+    found = dataset(labelled, cone, shown, classes=BALL)
+    check(found)  # as crops it can be trained
+    require_classes(found, CROP)
+    with pytest.raises(InputError, match=r"val shows what never trains: ball\n--crop learns"):
+        require_classes(found, None)
+    found = dataset(labelled, cone, frame("v", "val", label="cube"), classes=BALL)
+    require_classes(found, None)
+    with pytest.raises(InputError, match=r"val shows what never trains: cube\nWithout --crop"):
+        require_classes(found, CROP)
+
+
+def test_where_neither_way_is_sound_the_lesser_fault_is_told():
+    pairs = frame("a", objects=(note("cube"), note("cone")))
+    with pytest.raises(InputError) as told:
+        check(dataset(pairs, frame("v", "val", label="ball"), classes=BALL))
+    assert str(told.value).startswith("set: val shows what never trains: ball\nLabel")
 
 
 def test_a_crop_is_the_square_around_the_box_with_its_margin():

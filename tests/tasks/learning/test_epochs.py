@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from vqc.errors import InputError, VqcError
@@ -104,6 +106,30 @@ def test_stopped_and_gone_on_gives_the_same_weights(tmp_path, stop_in):
     assert sorted(heard.epochs) == list(range(stop_in, 7))
     assert fitted.best_epoch == 2
     assert equal(whole.weights(), parts.weights())
+
+
+def flags():
+    import torch
+
+    return (
+        torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic,
+        torch.utils.deterministic.fill_uninitialized_memory,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_a_gpu_is_asked_to_repeat_itself_while_it_trains(tmp_path, monkeypatch, device):
+    import torch
+
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # put back afterwards
+    learner, before, during = Learner(), flags(), []
+    learn = learner.learn
+    learner.learn = lambda *given: during.append(flags()) or learn(*given)
+    # There is no GPU here: it computes on the CPU all the same.
+    learner.network.parameters = lambda: iter([SimpleNamespace(device=torch.device(device))])
+    train(learner, rules(epochs=1), tmp_path, Heard())
+    assert during == [before if device == "cpu" else (True, True, False)]
+    assert flags() == before
 
 
 def test_a_finished_training_changes_nothing(tmp_path):

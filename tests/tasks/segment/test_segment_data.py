@@ -123,6 +123,8 @@ def test_what_the_model_would_set_is_the_same_run():
         ({"tolerance": 101}, "tolerance: expected a number from 0 to 100, got 101"),
         ({"device": "gpu"}, "device: expected cpu or the number of a GPU"),
         ({"model": "unet-steel", "weights": "yolov8n.pt"}, "unet-steel starts from nothing"),
+        ({"sead": 1, "tile": 100, "device": "gpu"}, "sead: .*\ntile: .*100\n.*\ndevice: "),
+        ({"tile": "5l2", "overlap": 512}, "^tile: expected a whole number from 64, got 5l2$"),
         ({"loss": "l2"}, "loss: expected one of bce, dice, focal, bce-dice"),
         ({"weights": "nowhere.pt"}, "nowhere.pt is not here"),
     ],

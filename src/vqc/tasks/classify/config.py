@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from vqc.errors import InputError
 from vqc.tasks.contract import Headline
 from vqc.tasks.learning.augment import Augment, Flip
-from vqc.tasks.settings import LARGEST_SEED, about, parse
+from vqc.tasks.settings import LARGEST_SEED, NONE_HELP, about, sift
 
 HEADLINE = Headline("accuracy")
 BACKBONE, LEGO_CNN = "backbone", "lego-cnn"
@@ -42,6 +42,12 @@ RECIPES: Mapping[str, Recipe] = {
 }  # fmt: skip
 
 
+def _own(text: str, name: str, **limits: float) -> dict[str, Any]:
+    """The metadata of a setting of which each model has its own value."""
+    values = dict.fromkeys(f"{getattr(recipe, name):g}" for recipe in RECIPES.values())
+    return about(f"{text}{NONE_HELP}{', or '.join(values)}", **limits)
+
+
 @dataclass(frozen=True, slots=True)
 class ClassifyConfig:
     """How a classifier is trained; None is what its model takes, see RECIPES.
@@ -67,28 +73,22 @@ class ClassifyConfig:
     )
     imgsz: int | None = field(
         default=None,
-        metadata=about(
-            "side of the network's picture, px; none: 128, or 32", low=32, high=_LARGEST_IMGSZ
-        ),
+        metadata=_own("side of the network's picture, px", "imgsz", low=32, high=_LARGEST_IMGSZ),
     )
     epochs: int | None = field(
-        default=None, metadata=about("how often the pictures are seen; none: 6, or 3", low=1)
+        default=None, metadata=_own("how often the pictures are seen", "epochs", low=1)
     )
-    batch: int | None = field(
-        default=None, metadata=about("pictures a step; none: 16, or 32", low=1)
-    )
-    rate: float | None = field(
-        default=None, metadata=about("highest learning rate; none: 0.001", low=0)
-    )
+    batch: int | None = field(default=None, metadata=_own("pictures a step", "batch", low=1))
+    rate: float | None = field(default=None, metadata=_own("highest learning rate", "rate", low=0))
     dropout: float | None = field(
-        default=None, metadata=about("share of features; none: 0.2, or 0.25", low=0, high=0.9)
+        default=None, metadata=_own("share of features", "dropout", low=0, high=0.9)
     )
     augment: float | None = field(
         default=None,
-        metadata=about("how far pictures are varied, 0: not at all; none: 1, or 0", low=0, high=3),
+        metadata=_own("how far pictures are varied, 0: not at all", "augment", low=0, high=3),
     )
     turn_deg: float | None = field(
-        default=None, metadata=about("largest turn either way; none: 15, or 0", low=0, high=180)
+        default=None, metadata=_own("largest turn either way", "turn_deg", low=0, high=180)
     )
     flip: Flip = field(
         default="none", metadata=about("mirrorings that leave a part what it is")
@@ -160,22 +160,24 @@ def configure(settings: Mapping[str, Any]) -> ClassifyConfig:
     """Settings by name to a config; InputError lists every one that is unknown or does not fit."""
     from vqc.tasks.learning.weights import sha256_of
 
-    config = ClassifyConfig(**parse(ClassifyConfig, settings))
-    if faults := _faults(config, settings):
+    values, unfit = sift(ClassifyConfig, settings)
+    config = ClassifyConfig(**values)
+    if faults := [*unfit.values(), *_faults(config, values, unfit)]:
         raise InputError("\n".join(faults))
     if config.model == LEGO_CNN:
         return replace(config, weights=None)
     return replace(config, weights_sha256=sha256_of(config.start))
 
 
-def _faults(config: ClassifyConfig, settings: Mapping[str, Any]) -> list[str]:
-    """What does not fit together."""
+def _faults(config: ClassifyConfig, given: Collection[str], unfit: Collection[str]) -> list[str]:
+    """What does not fit together. given, unfit: names whose values fit and do not."""
     from vqc.tasks.learning.device import device_faults
 
     faults = device_faults(config.device)
-    if config.model == LEGO_CNN and config.weights is not None and "weights" in settings:
+    if config.model == LEGO_CNN and config.weights is not None and "weights" in given:
         faults.append(f"weights: {LEGO_CNN} starts from nothing, got {config.weights}")
-    if config.model == BACKBONE and (config.recipe.imgsz % _STRIDE or config.recipe.imgsz < 64):
+    is_backbone = config.model == BACKBONE and "model" not in unfit
+    if is_backbone and (config.recipe.imgsz % _STRIDE or config.recipe.imgsz < 64):
         faults.append(
             f"imgsz: expected a multiple of {_STRIDE} from 64 for the {BACKBONE}, got "
             f"{config.recipe.imgsz}"

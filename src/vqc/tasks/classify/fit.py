@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from vqc import ultra
 from vqc.dataset import Dataset
-from vqc.errors import InputError
 from vqc.runs import LAST, WEIGHTS
 from vqc.tasks.classify import calibration
 from vqc.tasks.classify.config import BACKBONE, HEADLINE, ClassifyConfig
-from vqc.tasks.classify.samples import Cropping, Pixels, Sample, numbers, samples_of
+from vqc.tasks.classify.samples import (
+    Cropping,
+    Pixels,
+    Sample,
+    numbers,
+    require_classes,
+    samples_of,
+)
 from vqc.tasks.contract import Fitted, Monitor
 from vqc.tasks.learning import epochs, files, norms
 from vqc.tasks.learning.device import device_of
@@ -48,9 +54,8 @@ def fit(dataset: Dataset, config: ClassifyConfig, run_dir: Path, monitor: Monito
 
     cropping = Cropping(config.margin, config.least_px) if config.crop else None
     samples = samples_of(dataset, ("train", "val"), cropping)
+    require_classes(dataset, cropping)
     known = {split: [s for s in of if s.truth is not None] for split, of in samples.items()}
-    if not known["train"]:
-        raise InputError(f"{dataset.folder}: no training frame shows any class")
     device = device_of(config.device)
     if config.model == BACKBONE:
         inherit(config.start, run_dir)

@@ -29,6 +29,10 @@ class Cropping:
     least_px: int
 
 
+_ANY_SIZE = Cropping(margin=0, least_px=0)
+"""Where it counts only that boxes are samples of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One thing to classify. truth: its class, None for none of these. box: None for all of it."""
@@ -51,9 +55,11 @@ class Region:
 
 
 def check(dataset: Dataset) -> None:
-    """Raises InputError once, with every frame that says nothing of its class.
+    """Raises InputError once, for all frames that say nothing of their class.
 
-    Where something trains, at least two classes must, and all that val and test show.
+    Where something trains, at least two classes must, and all that val and test show: in whole
+    pictures or else in crops, for which one is asked for is not known here. `fit` knows it, and
+    calls `require_classes`.
     """
     faults = [
         f"{frame.image}: {fault}"
@@ -62,15 +68,21 @@ def check(dataset: Dataset) -> None:
         if (fault := _unlabelled(frame, dataset.manifest.classes))
     ]
     found = _listed(dataset, "of no known class", faults)
-    trained = _classes(dataset, "train")
-    if dataset.frames("train") and len(trained) < 2 and not faults:
-        shown = ", ".join(trained) or "none"
-        found.append(f"{dataset.folder}: expected two classes or more that train, got {shown}")
-    for split in SPLITS[1:] if dataset.frames("train") and not faults else ():
-        if foreign := sorted(_classes(dataset, split) - trained):
-            found.append(f"{dataset.folder}: {split} shows what never trains: {', '.join(foreign)}")
+    if not faults:
+        found = min((_class_faults(dataset, way) for way in (None, _ANY_SIZE)), key=len)
     if found:
         raise InputError("\n".join(found) + "\nLabel the frames, or leave them out of the mix")
+
+
+def require_classes(dataset: Dataset, cropping: Cropping | None) -> None:
+    """InputError where, cropped or not as asked for, too little trains; see `check`."""
+    if faults := _class_faults(dataset, cropping):
+        remedy = (
+            "--crop learns from the boxes instead"
+            if cropping is None
+            else "Without --crop a label counts, and not the boxes beside it"
+        )
+        raise InputError("\n".join([*faults, f"{remedy}; or leave these frames out of the mix"]))
 
 
 def samples_of(
@@ -131,10 +143,25 @@ def _unlabelled(frame: Frame, classes: Sequence[str]) -> str:
     return "no label and no objects" if frame.label is None and frame.objects is None else ""
 
 
-def _classes(dataset: Dataset, split: str) -> set[str]:
-    frames = dataset.frames(split)
-    labels = {frame.label for frame in frames if frame.label is not None}
-    return labels | {note.class_name for frame in frames for note in frame.objects or ()}
+def _class_faults(dataset: Dataset, cropping: Cropping | None) -> list[str]:
+    """Too few classes that train, and what val and test show beyond them."""
+    if not dataset.frames("train"):
+        return []
+    trained, *others = (_classes(dataset, split, cropping) for split in SPLITS)
+    found = []
+    if len(trained) < 2:
+        shown = ", ".join(trained) or "none"
+        found.append(f"{dataset.folder}: expected two classes or more that train, got {shown}")
+    for split, shown_there in zip(SPLITS[1:], others, strict=True):
+        if foreign := sorted(shown_there - trained):
+            found.append(f"{dataset.folder}: {split} shows what never trains: {', '.join(foreign)}")
+    return found
+
+
+def _classes(dataset: Dataset, split: str, cropping: Cropping | None) -> set[str]:
+    """Of the samples of a split; pictures that cannot be one have none."""
+    samples = (s for f in dataset.frames(split) for s in _of_frame(dataset, f, cropping)[0])
+    return {sample.truth for sample in samples if sample.truth is not None}
 
 
 def _listed(dataset: Dataset, what: str, faults: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from vqc.errors import InputError
-from vqc.tasks.settings import LARGEST_SEED, about, parse
+from vqc.tasks.settings import LARGEST_SEED, about, sift
 
 _WITHOUT_EFFECT = ("device", "workers", "cache", "plots", "save_period")
 """Settings that change speed or extra files, never what is learnt."""
@@ -117,14 +117,9 @@ def configure(settings: Mapping[str, Any]) -> DetectConfig:
     from vqc.tasks.learning.weights import sha256_of
 
     ours = {f.name for f in fields(DetectConfig)} - {"others", "weights_sha256"}
-    faults: list[str] = []
-    values: dict[str, Any] = {}
     others: dict[str, Any] = {}
-    try:
-        values = parse(DetectConfig, {k: v for k, v in settings.items() if k in ours})
-    except InputError as error:
-        faults.append(str(error))
-    faults += device_faults(values.get("device", ""))
+    values, unfit_ours = sift(DetectConfig, {k: v for k, v in settings.items() if k in ours})
+    faults = [*unfit_ours.values(), *device_faults(values.get("device", ""))]
     rest = {key: value for key, value in settings.items() if key not in ours}
     if rest:
         others, unfit = _others(rest, ours)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +24,31 @@ def device_of(name: str) -> torch.device:
     if name == "":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     return torch.device(f"cuda:{name}" if name.isdigit() else name)
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """On a GPU, algorithms that come to the same again, where torch has them; it warns of others.
+
+    The flags are those that Ultralytics sets for a detector. Without them a CPU is repeatable.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+    is_on = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    memory, cudnn = torch.utils.deterministic, torch.backends.cudnn
+    before = memory.fill_uninitialized_memory, cudnn.deterministic
+    try:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        memory.fill_uninitialized_memory, cudnn.deterministic = False, True
+        yield
+    finally:
+        torch.use_deterministic_algorithms(is_on, warn_only=warns)
+        memory.fill_uninitialized_memory, cudnn.deterministic = before
 
 
 def device_faults(device: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Epoch after epoch, through interruptions: what every task that trains with torch shares.
 
 A training that was cut off goes on from its last whole epoch and comes to the very same weights
-as one that was not, on one machine: whatever is random follows from the seed and the epoch.
+as one that was not, on one machine's CPU with as many threads: whatever is random follows from the
+seed and the epoch. A GPU is asked for as much (see `device.repeatable`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from vqc.errors import InputError, VqcError
 from vqc.runs import ANEW, LAST
 from vqc.tasks.contract import Fitted, Headline, Monitor
 from vqc.tasks.learning import files
+from vqc.tasks.learning.device import repeatable
 
 if TYPE_CHECKING:
     from torch import nn, optim
@@ -67,26 +69,13 @@ def train(learner: Learner, rules: Rules, run_dir: Path, monitor: Monitor) -> Fi
     Keeps last.pt in run_dir after every epoch, which `forget` removes. Raises VqcError where the
     loss is no number, InputError where last.pt is not of this training.
     """
-    import torch
-
     state = _resume(learner, rules, run_dir, monitor)
-    while not _is_over(state, rules):
-        epoch = state.epochs
-        torch.manual_seed(rules.seed * 1_000_003 + epoch)
-        learner.network.train()
-        seen = _Told(monitor, learner.pictures, rules.epochs, epoch)
-        metrics = dict(learner.learn(epoch, seen))
-        if not all(math.isfinite(value) for value in metrics.values()):
-            raise VqcError(
-                f"training failed: epoch {epoch + 1} gave {metrics}; a smaller learning rate may "
-                "help (--set rate=0.0001)"
-            )
-        learner.network.eval()
-        with torch.inference_mode():
-            metrics |= learner.validate()
-        monitor.epoch(epoch + 1, metrics)
-        state = _after(state, learner, rules, metrics)
-        _save(state, learner, rules, run_dir)
+    with repeatable(next(learner.network.parameters()).device):
+        while not _is_over(state, rules):
+            metrics = _epoch(learner, rules, state.epochs, monitor)
+            monitor.epoch(state.epochs + 1, metrics)
+            state = _after(state, learner, rules, metrics)
+            _save(state, learner, rules, run_dir)
     learner.network.load_state_dict(state.weights)
     learner.network.eval()
     chosen_on = "val" if state.score is not None else None
@@ -105,6 +94,24 @@ def fitted_in(file: Path, task: str) -> Fitted:
 def forget(run_dir: Path) -> None:
     """Remove what was kept to go on from; after best.pt is there."""
     (run_dir / LAST).unlink(missing_ok=True)
+
+
+def _epoch(learner: Learner, rules: Rules, epoch: int, monitor: Monitor) -> Mapping[str, float]:
+    """Learn and validate once; epoch counted from 0."""
+    import torch
+
+    torch.manual_seed(rules.seed * 1_000_003 + epoch)
+    learner.network.train()
+    seen = _Told(monitor, learner.pictures, rules.epochs, epoch)
+    metrics = dict(learner.learn(epoch, seen))
+    if not all(math.isfinite(value) for value in metrics.values()):
+        raise VqcError(
+            f"training failed: epoch {epoch + 1} gave {metrics}; a smaller learning rate may "
+            "help (--set rate=0.0001)"
+        )
+    learner.network.eval()
+    with torch.inference_mode():
+        return metrics | dict(learner.validate())
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def epoch_order(frames: int, count: int | None, seed: int, epoch: int) -> IntArr
     """Which frames an epoch (counted from 0) shows, and in which order: (count,) numbers.
 
     count: how many, None for each once. They are the next ones of an endless series of shuffles
-    of all, so no frame is seen twice more often than another.
+    of all, so no frame is ever seen more than once oftener than any other.
     """
     count = count or frames
     first = epoch * count

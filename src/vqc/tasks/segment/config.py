@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from vqc.errors import InputError
-from vqc.tasks.settings import LARGEST_SEED, about, parse
+from vqc.tasks.settings import LARGEST_SEED, about, sift
 
 BACKBONE, STEEL, CRACK = "backbone", "unet-steel", "unet-crack"
 Model = Literal["backbone", "unet-steel", "unet-crack"]
@@ -135,8 +135,12 @@ def configure(settings: Mapping[str, Any]) -> SegmentConfig:
     from vqc.tasks.learning.device import device_faults
     from vqc.tasks.learning.weights import sha256_of
 
-    config = SegmentConfig(**parse(SegmentConfig, settings))
-    faults = _tile_faults(config.tile, config.overlap, "" if "overlap" in settings else "default")
+    values, unfit = sift(SegmentConfig, settings)
+    config = SegmentConfig(**values)
+    faults = [*unfit.values(), *_step_faults(config.tile, config.overlap)]
+    if not unfit.keys() & {"tile", "overlap"}:
+        given_by = "" if "overlap" in settings else "default"
+        faults += _overlap_faults(config.tile, config.overlap, given_by)
     faults += device_faults(config.device)
     if config.model != BACKBONE and "weights" in settings:
         faults.append(f"weights: {config.model} starts from nothing; leave it out")
@@ -147,21 +151,22 @@ def configure(settings: Mapping[str, Any]) -> SegmentConfig:
     return replace(config, weights_sha256=sha256_of(config.weights))
 
 
-def _tile_faults(tile: int, overlap: int, given_by: str = "") -> list[str]:
-    """given_by: what the overlap is from where nobody gave it, such as "default"."""
-    faults = [
+def _step_faults(tile: int, overlap: int) -> list[str]:
+    return [
         f"{name}: expected a multiple of {STEP_PX}, got {value}"
         for name, value in (("tile", tile), ("overlap", overlap))
         if value % STEP_PX
     ]
-    if overlap > tile // 2:
-        got = f"the {given_by} is {overlap}" if given_by else f"got {overlap}"
-        largest = tile // 2 // STEP_PX * STEP_PX
-        faults.append(
-            f"overlap: expected at most half of the tile ({tile // 2}), {got}; "
-            f"give --overlap {largest}"
-        )
-    return faults
+
+
+def _overlap_faults(tile: int, overlap: int, given_by: str) -> list[str]:
+    if overlap <= tile // 2:
+        return []
+    got = f"the {given_by} is {overlap}" if given_by else f"got {overlap}"
+    largest = tile // 2 // STEP_PX * STEP_PX
+    return [
+        f"overlap: expected at most half of the tile ({tile // 2}), {got}; give --overlap {largest}"
+    ]
 
 
 def require_tiles(tile: int, overlap: int, given_by: str = "") -> None:
@@ -169,5 +174,5 @@ def require_tiles(tile: int, overlap: int, given_by: str = "") -> None:
 
     given_by: what the overlap is from where nobody gave it, such as "default".
     """
-    if faults := _tile_faults(tile, overlap, given_by):
+    if faults := _step_faults(tile, overlap) + _overlap_faults(tile, overlap, given_by):
         raise InputError("\n".join(faults))
