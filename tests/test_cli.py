@@ -270,3 +270,11 @@ def test_an_epoch_tells_the_losses_and_the_headline_on_val(capsys):
     screen.epoch(4, {"learning_rate": 0.1})
     told = "epoch 3: train/box_loss 1.500, val/AUROC 0.875\nepoch 4: done\n"
     assert capsys.readouterr().err == told
+
+
+def test_the_time_left_does_not_count_what_was_done_before():
+    pace = show.Pace()
+    assert pace.words(100.0, 900, 1_000) == ""
+    assert pace.words(110.0, 920, 1_000) == ", 2.0/s, 0:40 left"
+    assert pace.words(150.0, 1_000, 1_000) == ", 2.0/s, 0:00 left"
+    assert show.Pace().words(5.0, 0, 0) == ""

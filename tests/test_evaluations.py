@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,12 @@ def test_what_is_written_comes_back(tmp_path):
     assert found.mistakes == of.mistakes
     assert found.confusion.names == of.confusion.names
     np.testing.assert_array_equal(found.confusion.counts, of.confusion.counts)
+
+
+def test_a_histogram_comes_back_as_one(tmp_path):
+    bins = replace(curve(4), is_histogram=True)
+    found = stored(tmp_path, made_up(curves=(curve(4), bins))).curves
+    assert [each.is_histogram for each in found] == [False, True]
 
 
 def test_mistakes_of_older_evaluations_say_less(tmp_path):

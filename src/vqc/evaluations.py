@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ def thinned(curve: Curve, points: int = CURVE_POINTS) -> Curve:
         return curve
     kept = np.linspace(0, len(curve.x) - 1, points).round().astype(np.int64)
     lines = {name: np.asarray(line)[kept] for name, line in curve.lines.items()}
-    return Curve(curve.name, curve.x_label, curve.y_label, np.asarray(curve.x)[kept], lines)
+    return replace(curve, x=np.asarray(curve.x)[kept], lines=lines)
 
 
 # Writing ----------------------------------------------------------------------------------
@@ -190,6 +190,7 @@ def _curve_record(curve: Curve) -> dict[str, Any]:
         "y_label": curve.y_label,
         "x": _rounded(curve.x),
         "lines": {name: _rounded(line) for name, line in curve.lines.items()},
+        "is_histogram": curve.is_histogram,
     }
 
 
@@ -275,7 +276,8 @@ def _curve(record: Mapping[str, Any]) -> Curve:
     if any(line.shape != x.shape for line in lines.values()):
         raise ValueError(f"curve {record['name']}: a line is not as long as its x")
     return Curve(
-        str(record["name"]), str(record["x_label"]), str(record["y_label"]), x, lines
+        str(record["name"]), str(record["x_label"]), str(record["y_label"]), x, lines,
+        bool(record.get("is_histogram")),  # older evaluations do not say
     )  # fmt: skip
 
 

@@ -131,6 +131,19 @@ def test_the_line_of_the_only_class_is_not_hidden_by_that_of_all(tmp_path):
     assert (pixels(ideal).max(axis=-1) < 80).sum() > (pixels(one).max(axis=-1) < 80).sum() + 500
 
 
+def test_a_histogram_stands_on_the_ground_and_fills_the_picture(tmp_path):
+    """One bin of four holds half of the frames: a filled column a quarter of the width."""
+    middles = np.array([0.125, 0.375, 0.625, 0.875])
+    shares = np.array([0.0, 0.0, 0.0, 0.5])
+    bins = Curve("scores", "score", "share", middles, {"qd": shares}, is_histogram=True)
+    seen = pixels(curves.draw(bins, tmp_path / "a.png", classes=("qd",)))
+    red, green = (seen[..., k].astype(int) for k in (0, 1))
+    filled = (red - green > 25).sum(axis=0)
+    columns = np.flatnonzero(filled > seen.shape[0] / 3)
+    panel = np.flatnonzero((seen.max(axis=-1) < 80).any(axis=0))
+    assert 0.18 < len(columns) / (panel[-1] - panel[0]) < 0.26
+
+
 def test_thresholds_that_differ_are_marked_on_the_line_of_each_class(tmp_path):
     own = {"qd": {"threshold": 0.3}, "qf": {"threshold": 0.6}}
     assert curves.in_use(0.3, own) == {"qd": 0.3, "qf": 0.6}

@@ -74,18 +74,14 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Update]:
     )
     with bar:
         task = bar.add_task(what, total=None, state="starting", start=False)
-        started: list[tuple[float, int]] = []
+        pace = Pace()
         drawn = [0.0]
 
         def update(done: int, total: int) -> None:
             now = bar.get_time()
-            if not started:
+            if not pace.has_begun:
                 bar.start_task(task)
-                started.append((now, done))
-            begun, found = started[0]
-            rate = (done - found) / (now - begun) if done > found and now > begun else 0.0
-            left = f", {rate:.1f}/s, {clock((total - done) / rate)} left" if rate else ""
-            state = f"{done:,}/{total:,} {unit}{left}"
+            state = f"{done:,}/{total:,} {unit}{pace.words(now, done, total)}"
             bar.update(task, completed=done, total=total, state=state)
             if now - drawn[0] > REDRAW_EVERY_S or done == total:
                 drawn[0] = now
@@ -96,17 +92,37 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Update]:
 
 def _spoken(what: str, unit: str) -> Update:
     """Progress for a log file: a line now and then."""
-    started = time.monotonic()
-    last = [started]
+    pace = Pace()
+    last = [time.monotonic()]
 
     def update(done: int, total: int) -> None:
         now = time.monotonic()
+        left = pace.words(now, done, total)
         if now - last[0] >= LOG_EVERY_S:
             last[0] = now
-            left = clock((total - done) * (now - started) / done) if done else "?"
-            typer.echo(f"{what}: {done:,}/{total:,} {unit}, {left} left", err=True)
+            typer.echo(f"{what}: {done:,}/{total:,} {unit}{left}", err=True)
 
     return update
+
+
+class Pace:
+    """Rate and time left, of what is done since the first telling: the rest was there before."""
+
+    def __init__(self) -> None:
+        self._begun: tuple[float, int] | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._begun is not None
+
+    def words(self, now: float, done: int, total: int) -> str:
+        """Such as ", 4.2/s, 1:05 left", and nothing before there is a rate; now: seconds."""
+        self._begun = self._begun or (now, done)
+        begun, found = self._begun
+        if done <= found or now <= begun:
+            return ""
+        rate = (done - found) / (now - begun)
+        return f", {rate:.1f}/s, {clock((total - done) / rate)} left"
 
 
 def clock(seconds: float) -> str:

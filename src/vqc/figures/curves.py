@@ -6,11 +6,21 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vqc.figures.style import DASHES, HALF_IN, INK, PALE, PAPER, canvas, share_axis, short
+from vqc.figures.style import (
+    DASHES,
+    HALF_IN,
+    INK,
+    PALE,
+    PAPER,
+    canvas,
+    near_axis,
+    share_axis,
+    short,
+)
 from vqc.tasks.contract import Curve
 from vqc.tasks.drawing import colour_of
 from vqc.types import FloatArray
@@ -73,12 +83,15 @@ def draw(
             _mark_own(panel, curve, threshold, classes)
         elif threshold is not None:
             panel.axvline(threshold, color=INK, linewidth=1, linestyle=":")
+            top = curve.is_histogram  # whose bins stand on the ground
             panel.annotate(
-                f"in use: {threshold:.2f}", (threshold, 0), xycoords=("data", "axes fraction"),
-                xytext=(3, 3), textcoords="offset points", va="bottom", fontsize=8.5,
+                f"in use: {threshold:.2f}", (threshold, top), xycoords=("data", "axes fraction"),
+                xytext=(3, -3 if top else 3), textcoords="offset points", fontsize=8.5,
+                va="top" if top else "bottom",
             )  # fmt: skip
         panel.set(xlabel=curve.x_label, ylabel=curve.y_label, xlim=share_axis(curve.x.tolist()))
-        panel.set_ylim(*share_axis([v for line in curve.lines.values() for v in line.tolist()]))
+        values = [v for line in curve.lines.values() for v in line.tolist()]
+        panel.set_ylim(*(near_axis if curve.is_histogram else share_axis)(values))
         panel.grid(color="#e4e4e4", linewidth=0.8)
         panel.set_axisbelow(True)
         panel.spines[["top", "right"]].set_visible(False)
@@ -111,9 +124,21 @@ def _draw_lines(panel: Axes, curve: Curve, classes: Sequence[str]) -> None:
     for k, name in enumerate(coloured):
         label = short(name) + (" (among the lowest)" if coloured is not names else "")
         look = {"color": colour_of(name, classes), "linestyle": DASHES[k]}
-        panel.plot(curve.x, curve.lines[name], linewidth=1.4, label=label, **look)
+        if curve.is_histogram:
+            _draw_bins(panel, curve.x, curve.lines[name], label=label, **look)
+        else:
+            panel.plot(curve.x, curve.lines[name], linewidth=1.4, label=label, **look)
     if ALL in curve.lines and not is_alone:
         panel.plot(curve.x, curve.lines[ALL], color=INK, linewidth=2.6, label="all classes")
+
+
+def _draw_bins(panel: Axes, middles: FloatArray, shares: FloatArray, **look: Any) -> None:
+    """The outline of a histogram, with the first and the last bin as wide as the others."""
+    width = middles[1] - middles[0]
+    x = np.concatenate(([middles[0] - width], middles, [middles[-1] + width]))
+    y = np.pad(shares, 1)
+    panel.fill_between(x, y, step="mid", color=look["color"], alpha=0.2, linewidth=0)
+    panel.plot(x, y, drawstyle="steps-mid", linewidth=1.4, **look)
 
 
 def _is_same(line: FloatArray, other: FloatArray | None) -> bool:

@@ -65,7 +65,8 @@ class Curve:
     """A curve over a threshold or a recall.
 
     name: such as "precision-recall". x: (N,). lines: for every class, and for all of them
-    under "all", the (N,) values.
+    under "all", the (N,) values. is_histogram: x are the middles of bins of one width, values
+    are the bins' shares.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Curve:
     y_label: str
     x: FloatArray
     lines: Mapping[str, FloatArray]
+    is_histogram: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
