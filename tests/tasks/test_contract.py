@@ -259,8 +259,9 @@ def test_text_and_values_make_the_same_config(task):
 
 def test_all_wrong_settings_are_told_at_once_with_the_nearest_name(task):
     with pytest.raises(InputError, match=r"did you mean.*seed") as caught:
-        task.configure({**SMALLEST[task.name], "sead": 1, "seed": "many"})
+        task.configure({**SMALLEST[task.name], "sead": 1, "seed": "many", "device": "gpu"})
     assert re.search(r"seed: expected a whole number.*got many", str(caught.value))
+    assert re.search(r"^device: ", str(caught.value), re.MULTILINE)
 
 
 def test_a_set_without_labels_is_refused_with_every_frame(task, dataset):

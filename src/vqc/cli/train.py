@@ -132,5 +132,6 @@ def _print(trained: Trained) -> None:
         typer.echo(f"weights of epoch {run.best_epoch}, chosen on {run.chosen_on}: {run.weights}")
         found = ", ".join(f"{key} {value:.3f}" for key, value in run.metrics.items())
         mark = honesty.mark([f"{run.chosen_on} split"])
-        typer.echo(f"on {run.chosen_on}, which chose: {found} [{mark}]")
+        if found:
+            typer.echo(f"on {run.chosen_on}, which chose: {found} [{mark}]")
     show.then("vqc", "eval", run.folder)

@@ -103,8 +103,8 @@ class GridReport:
                 f"None can be chosen: {spelled(self.metric)} is undefined on val in every training"
             )
         return (
-            f"None can be chosen: trainings are done, but task {self.task} gives no score on val "
-            "(chosen_on is None), so training sets cannot be compared"
+            f"None can be chosen: trainings are done, but task {self.task} gives no score on "
+            "val, so training sets cannot be compared"
         )
 
     @property

@@ -160,6 +160,15 @@ def test_settings_are_told_all_at_once():
         TASK.configure({"groups": "many", "weights": "yolov8n.yaml"})
 
 
+def test_conv_ae_needs_an_epoch_after_it_has_left_frames_out():
+    ae = {"model": "conv-ae", "contamination": 0.1}
+    with pytest.raises(InputError, match=r"epochs: expected 2 or more with contamination.*got 1"):
+        TASK.configure({**ae, "epochs": 1})
+    assert TASK.configure({**ae, "epochs": 2}).epochs == 2
+    assert TASK.configure({**ae, "epochs": 1, "contamination": 0}).epochs == 1
+    TASK.configure({"weights": "yolov8n.yaml", "contamination": 0.1, "epochs": 1})
+
+
 def test_what_a_model_ignores_is_not_in_its_identity():
     weights = {"weights": "yolov8n.yaml"}
     assert TASK.configure({**weights, "epochs": 3}).identity() == TASK.configure(weights).identity()

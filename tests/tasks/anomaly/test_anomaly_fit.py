@@ -236,13 +236,22 @@ def test_one_kind_alone_is_scored_without_an_auroc(made, patchcore):
     assert "PRO" not in found.metrics
 
 
-def test_metrics_are_of_val_so_trainings_can_be_compared(made, patchcore):
-    assert patchcore[1].chosen_on == "val" and patchcore[1].metrics["AUROC"] == 1
-    good = [f for f in made.manifest.frames if f.split != "val" or f.condition == "good"]
-    alone = replace(made, manifest=replace(made.manifest, frames=tuple(good)))
-    folder = patchcore[0].parent / "good-val"
-    fitted = fit(alone, folder)
-    assert "AUROC" not in fitted.metrics and (fitted.chosen_on is None) == (not fitted.metrics)
+def test_metrics_are_of_val_so_trainings_can_be_compared(patchcore):
+    assert patchcore[1].chosen_on == "val"
+    assert patchcore[1].metrics == {"AUROC": 1, "F1": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "chosen_on"),
+    [("good", "val"), ("blob", None)],  # defects alone choose no threshold
+)
+def test_one_kind_in_val_gives_nothing_to_compare_by(made, tmp_path, kind, chosen_on):
+    frames = [f for f in made.manifest.frames if f.split != "val" or f.condition == kind]
+    alone = replace(made, manifest=replace(made.manifest, frames=tuple(frames)))
+    heard = Listener()
+    fitted = fit(alone, tmp_path, heard)
+    assert (fitted.metrics, fitted.chosen_on) == ({}, chosen_on)
+    assert not any(name.startswith("val/") for name in heard.epochs[2])
 
 
 def test_a_bank_that_is_done_is_not_made_again(made, patchcore, tmp_path, monkeypatch):
@@ -346,6 +355,28 @@ def test_conv_ae_goes_on_to_the_same_weights_and_draws_its_bottleneck(tmp_path):
     assert plain.bottleneck is None
     drawn = [TASK.draw(picture, answer) for answer in (one, plain)]
     assert drawn[0].shape != drawn[1].shape, "maps have no scale beside them"
+
+
+def test_conv_ae_leaves_out_what_it_repeats_worst_of_each_group(tmp_path, monkeypatch):
+    from vqc.tasks.learning import epochs, files
+
+    # So soon all comes out mid-grey: what is farthest from it is repeated worst.
+    levels = (40, 40, 40, 20, 170, 170, 170, 185)
+    frames = [frame(tmp_path, n, "train", level=level) for n, level in enumerate(levels)]
+    frames += [frame(tmp_path, 20 + n, "val", level=level) for n, level in enumerate((40, 170))]
+    for n, level in enumerate((20, 185)):
+        frames.append(replace(frame(tmp_path, 30 + n, "val", level=level), condition="odd"))
+    made, heard = dataset(tmp_path, frames), Listener()
+    monkeypatch.setattr(epochs, "forget", lambda folder: None)
+    fitted = fit(made, tmp_path / "run", heard, **AE, groups=2, contamination=0.2)
+    kept = files.load(tmp_path / "run" / LAST, "anomaly")[1]["best"]["kept"].numpy()
+    assert np.flatnonzero(~kept).tolist() == [3, 7]
+    assert "val/AUROC" not in heard.epochs[1], "it has learnt from all, so it is not to be chosen"
+    assert (fitted.best_epoch, fitted.chosen_on) == (2, "val")
+    # Good dark frames are repeated worse than odd bright ones: thresholds make groups comparable.
+    assert heard.epochs[2]["val/AUROC"] == 0.75 and fitted.metrics["AUROC"] == 1
+    found = TASK.evaluate(run_of(tmp_path / "run"), made, "val", "cpu").metrics
+    assert {name: found[name] for name in ("AUROC", "F1")} == fitted.metrics
 
 
 def test_patchcore_has_no_bottleneck(patchcore):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -111,6 +112,33 @@ def test_pixels_of_many_frames_add_up():
     for heat, mask in zip(heats, masks, strict=True):
         counts.add(heat, mask)
     assert counts.auroc() == pytest.approx(measures.auroc(heats.ravel(), masks.ravel()), abs=0.002)
+
+
+def test_regions_are_what_hangs_together_over_corners_too():
+    rng = np.random.default_rng(4)
+    heat = rng.random((16, 16)).round(1)
+    mask = np.zeros((16, 16), bool)
+    regions = [[(1, 1), (2, 2), (2, 3)], [(9, 9)], [(15, 0), (14, 0), (13, 1), (13, 2)]]
+    for region in regions:
+        mask[tuple(zip(*region, strict=True))] = True
+    levels = np.unique(heat)[::-1]
+    overlap = [np.mean([np.mean([heat[p] >= t for p in r]) for r in regions]) for t in levels]
+    rate = [(heat[~mask] >= t).mean() for t in levels]
+    x = np.linspace(0, 0.3, 30001)
+    wanted = np.interp(x, [0, *rate], [0, *overlap]).mean()
+    assert counted(heat, mask).pro() == pytest.approx(wanted, abs=1e-4)
+
+
+def test_a_speckled_mask_needs_no_more_memory_than_a_plain_one():
+    mask = np.zeros((60, 60), bool)
+    mask[::2, ::2] = True  # 900 regions
+    heat, edges = np.random.default_rng(5).random((60, 60)), np.linspace(0, 1, 4000)
+    tracemalloc.start()
+    found = counted(heat, mask, edges)
+    assert 0 < found.pro() < 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2e6, "4,000 numbers a region would be 29 MB"
 
 
 def test_without_regions_there_is_no_pro():

@@ -37,7 +37,7 @@ class Anomalies:
 
     @property
     def is_anomaly(self) -> bool:
-        return self.distance >= self.scale.threshold
+        return self.scale.is_anomaly(self.distance)
 
     @property
     def score(self) -> float:

@@ -94,7 +94,8 @@ class AeLearner:
 
     load: the (256, 256) grey picture of a training frame by its number. groups: (N,), of each
     training frame. measure: metrics on val, of the network as it is.
-    With contamination, the frames that it repeats worst are left out from half of the epochs on.
+    With contamination, the frames that it repeats worst are left out from half of the epochs on;
+    val judges no epoch before, lest the weights that count be of one that learnt from all.
     """
 
     def __init__(
@@ -109,12 +110,14 @@ class AeLearner:
         self.optimizer = optim.Adam(network.parameters(), lr=config.rate)
         self.pictures = len(groups)
         self._load, self._groups, self._config, self._measure = load, groups, config, measure
+        self._leaves_out_at = max(1, config.epochs // 2) if config.contamination > 0 else 0
+        self._epoch = 0
 
     def learn(self, epoch: int, seen: Seen) -> Mapping[str, float]:
-        config, count = self._config, self.pictures
-        if config.contamination > 0 and epoch == max(1, config.epochs // 2):
+        self._epoch, count = epoch, self.pictures
+        if 0 < self._leaves_out_at == epoch:
             self._leave_out()
-        order = epoch_order(count, None, config.seed, epoch)
+        order = epoch_order(count, None, self._config.seed, epoch)
         order = order[self.network.kept.cpu().numpy()[order]]
         total = 0.0
         for numbers, greys in self._read(order):
@@ -125,7 +128,7 @@ class AeLearner:
         return {"train/loss": total / len(order)}
 
     def validate(self) -> Mapping[str, float]:
-        return self._measure()
+        return self._measure() if self._epoch >= self._leaves_out_at else {}
 
     def _step(self, numbers: IntArray, greys: list[ByteArray]) -> float:
         """One step of all groups; gives the mean squared error of a pixel."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from vqc.errors import InputError
 from vqc.tasks.anomaly.thresholds import read_rule
 from vqc.tasks.contract import Headline
-from vqc.tasks.settings import LARGEST_SEED, about, parse
+from vqc.tasks.settings import LARGEST_SEED, about, sift
 
 TASK = "anomaly"
 HEADLINE = Headline("AUROC")
@@ -114,18 +114,20 @@ def configure(settings: Mapping[str, Any]) -> AnomalyConfig:
     from vqc.tasks.learning.device import device_faults
     from vqc.tasks.learning.weights import sha256_of
 
-    faults: list[str] = []
-    config = AnomalyConfig()
-    try:
-        config = AnomalyConfig(**parse(AnomalyConfig, settings))
-    except InputError as error:
-        faults.append(str(error))
+    values, unfit = sift(AnomalyConfig, settings)
+    config = AnomalyConfig(**values)
+    faults = list(unfit.values())
     try:
         read_rule(config.threshold)
     except InputError as error:
         faults.append(str(error))
     faults += device_faults(config.device)
-    faults += _scale_faults(config)
+    faults += () if unfit.keys() & {"strides", "patch"} else _scale_faults(config)
+    if config.model == CONV_AE and config.contamination > 0 and config.epochs < 2:
+        faults.append(
+            "epochs: expected 2 or more with contamination, since conv-ae leaves frames out after "
+            f"half of them, got {config.epochs}"
+        )
     if faults:
         raise InputError("\n".join(faults))
     sha256 = sha256_of(config.weights) if config.has_backbone else None

@@ -15,7 +15,7 @@ from vqc.tasks.anomaly import measures
 from vqc.tasks.anomaly.answers import Anomalies
 from vqc.tasks.anomaly.drawing import enlarged_heat
 from vqc.tasks.anomaly.held import defects_of
-from vqc.tasks.anomaly.truth import DEFECT, GOOD, defect_mask, kind_of
+from vqc.tasks.anomaly.truth import DEFECT, GOOD, defect_mask, kind_of, says_where
 from vqc.tasks.contract import Confusion, Curve, Mistake
 from vqc.types import FloatArray, Frame
 
@@ -49,12 +49,12 @@ def pixel_metrics(
 
     Heat of different groups is brought to one scale by what their good frames seldom reach.
     """
-    masks = [defect_mask(frame, parts) for frame in frames]
-    if not any(mask is not None and mask.any() for mask in masks):
+    if not any(says_where(frame, parts) for frame in frames):
         return {}
     heats = [answer.heat / answer.scale.hot for answer in answers]
     counts = measures.PixelCounts(measures.edges_of(heats))
-    for answer, heat, mask in zip(answers, heats, masks, strict=True):
+    for frame, answer, heat in zip(frames, answers, heats, strict=True):
+        mask = defect_mask(frame, parts)
         if mask is not None:
             counts.add(enlarged_heat(heat.astype(np.float32), answer.covers, *mask.shape), mask)
     return {"pixel AUROC": counts.auroc(), "PRO": counts.pro()}
@@ -78,7 +78,8 @@ def curves(frames: Sequence[Frame], answers: Sequence[Anomalies]) -> tuple[Curve
         for name, mine in ((GOOD, ~is_defect), (DEFECT, is_defect))
         if mine.any()
     }
-    histogram = Curve("scores", "score", "share of the frames", (edges[1:] + edges[:-1]) / 2, lines)
+    middles = (edges[1:] + edges[:-1]) / 2
+    histogram = Curve("scores", "score", "share of the frames", middles, lines, is_histogram=True)
     if not found.good or not found.defects:
         return (histogram,)
     rate, recall = np.append(0.0, found.false_alarm_rate), np.append(0.0, found.recall)

@@ -20,6 +20,7 @@ from vqc.tasks.anomaly import held, trained
 from vqc.tasks.anomaly.autoencoder import AeLearner, Autoencoders, grey_of
 from vqc.tasks.anomaly.config import HEADLINE, PATCHCORE, TASK, AnomalyConfig
 from vqc.tasks.anomaly.job import ONE_GROUP, Job, job_of
+from vqc.tasks.anomaly.measures import auroc
 from vqc.tasks.anomaly.stages import fit_banks
 from vqc.tasks.anomaly.thresholds import Scale
 from vqc.tasks.anomaly.trained import Detector, Trained
@@ -73,15 +74,15 @@ def _fit_autoencoders(
         return grey_of(rgb)
 
     def measure() -> Mapping[str, float]:
-        if not job.is_defect.any() or job.is_defect.all():
+        if not job.shows_both:
             return {}
         val = held.look(detector, job.dataset, job.val, lambda frames: None)
-        even = [Scale(1.0, 1.0, 1.0, 0.0)] * len(grouping.centres)
-        return {"val/AUROC": held.metrics_of(val, job.is_defect, even)["AUROC"]}
+        # Groups have no thresholds yet: distances are compared as they are.
+        return {f"val/{HEADLINE.metric}": auroc(val.distances(0.0), job.is_defect)}
 
     learner = AeLearner(network, load, groups, config, measure)
     rules = epochs.Rules(TASK, HEADLINE, config.epochs, 0, config.seed)
-    fitted = epochs.train(learner, rules, run_dir, monitor)
-    kept = network.kept.cpu().numpy()
-    looked = job.look(detector, kept, lambda frames: None)
-    return detector, job.scales(*looked, len(grouping.centres)), fitted
+    done = epochs.train(learner, rules, run_dir, monitor)
+    val, train = job.look(detector, network.kept.cpu().numpy(), lambda frames: None)
+    scales = job.scales(val, train, len(grouping.centres))
+    return detector, scales, job.fitted(done.epochs, done.best_epoch, val, scales)

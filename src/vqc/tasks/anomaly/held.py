@@ -5,7 +5,6 @@ Import this late: it loads torch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from vqc.dataset import Dataset
 from vqc.pictures import read_picture
 from vqc.tasks.anomaly import measures
 from vqc.tasks.anomaly.check import require_said
+from vqc.tasks.anomaly.config import HEADLINE
 from vqc.tasks.anomaly.thresholds import (
     Held,
     Rule,
@@ -113,12 +113,12 @@ def _scale_of(rule: Rule, val: Looked, is_defect: NDArray[np.bool_], train: Look
 def metrics_of(
     looked: Looked, is_defect: NDArray[np.bool_], scales: Sequence[Scale]
 ) -> dict[str, float]:
-    """AUROC and F1 of frames, those of them that are defined."""
-    mine = [scales[group] for group in looked.groups.tolist()]
-    seen = zip(mine, looked.peaks.tolist(), looked.usuals.tolist(), strict=True)
-    margins = np.array([scale.margin(scale.distance(peak, usual)) for scale, peak, usual in seen])
-    found = {
-        "AUROC": measures.auroc(margins, is_defect),
-        "F1": measures.at_threshold(margins >= 0, is_defect)["F1"],
+    """AUROC and F1 of frames, by the threshold of each one's group. Both kinds must be there."""
+    rows = zip(looked.groups.tolist(), looked.peaks.tolist(), looked.usuals.tolist(), strict=True)
+    found = [(scales[group], scales[group].distance(peak, usual)) for group, peak, usual in rows]
+    margins = np.array([scale.margin(distance) for scale, distance in found])
+    calls = np.array([scale.is_anomaly(distance) for scale, distance in found], bool)
+    return {
+        HEADLINE.metric: measures.auroc(margins, is_defect),
+        "F1": measures.at_threshold(calls, is_defect)["F1"],
     }
-    return {name: value for name, value in found.items() if math.isfinite(value)}

@@ -5,7 +5,7 @@ Import this late: it loads torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from vqc.tasks.anomaly.held import NOTHING, Looked
 from vqc.tasks.anomaly.patches import Seer, start_backbone
 from vqc.tasks.anomaly.thresholds import LEAST_GOOD, Scale, read_rule, require
 from vqc.tasks.anomaly.trained import Detector, Grouping
-from vqc.tasks.contract import Monitor
+from vqc.tasks.contract import Fitted, Monitor
 from vqc.tasks.learning.device import device_of
 from vqc.types import FloatArray, Frame
 
@@ -45,6 +45,11 @@ class Job:
     def needs_train(self) -> bool:
         """Whether thresholds are chosen by training frames as well as by those of val."""
         return self.config.groups != 1 or int((~self.is_defect).sum()) < LEAST_GOOD
+
+    @property
+    def shows_both(self) -> bool:
+        """Whether val shows good frames and defects, so that an AUROC is defined."""
+        return bool(self.is_defect.any()) and not self.is_defect.all()
 
     @property
     def held_count(self) -> int:
@@ -76,6 +81,14 @@ class Job:
     def scales(self, val: Looked, train: Looked, groups: int) -> tuple[Scale, ...]:
         rule = read_rule(self.config.threshold)
         return held.scales_of(rule, val, self.is_defect, train, groups)
+
+    def fitted(self, epochs: int, best: int, val: Looked, scales: Sequence[Scale]) -> Fitted:
+        """What a training came to. Every good frame of val has a say in the thresholds.
+
+        Where val shows one kind only it has no metrics: there is no AUROC to compare by.
+        """
+        metrics = held.metrics_of(val, self.is_defect, scales) if self.shows_both else {}
+        return Fitted(epochs, best, metrics, None if self.is_defect.all() else "val")
 
 
 def job_of(dataset: Dataset, config: AnomalyConfig) -> Job:

@@ -101,18 +101,20 @@ def at_threshold(calls: NDArray[np.bool_], is_defect: NDArray[np.bool_]) -> dict
 class PixelCounts:
     """Heat of good pixels and of defect regions, counted frame by frame in bins.
 
-    edges: (B − 1,) rising; bin b holds heat from edges[b − 1] up to edges[b]. Memory does
-    not grow with the frames, but for B numbers a region.
+    edges: (B − 1,) rising; bin b holds heat from edges[b − 1] up to edges[b]. overlaps: (B,), the
+    shares of each region's pixels, added up over the regions. Memory grows neither with the frames
+    nor with the regions.
     """
 
     edges: FloatArray
     good: IntArray = field(init=False)
     defect: IntArray = field(init=False)
-    regions: list[FloatArray] = field(default_factory=list)
+    overlaps: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
         self.good = np.zeros(len(self.edges) + 1, np.int64)
         self.defect = np.zeros(len(self.edges) + 1, np.int64)
+        self.overlaps = np.zeros(len(self.edges) + 1)
 
     def add(self, heat: NDArray[np.floating], mask: NDArray[np.bool_]) -> None:
         """heat, mask: (H, W). A region is what hangs together, over corners too."""
@@ -123,11 +125,12 @@ class PixelCounts:
         self.good += np.bincount(bins[~mask], minlength=size)
         if not mask.any():
             return
-        self.defect += np.bincount(bins[mask], minlength=size)
-        count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-        for number in range(1, count):
-            found = np.bincount(bins[labels == number], minlength=size)
-            self.regions.append(found / found.sum())
+        inside = bins[mask]
+        self.defect += np.bincount(inside, minlength=size)
+        _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+        regions = labels[mask]
+        shares = 1 / np.bincount(regions)[regions]
+        self.overlaps += np.bincount(inside, shares, minlength=size)
 
     def auroc(self) -> float:
         """Over all pixels; NaN where one kind is missing."""
@@ -141,10 +144,9 @@ class PixelCounts:
         Each region counts the same, however small. Bergmann et al., The MVTec Anomaly Detection
         Dataset, IJCV 2021.
         """
-        if not self.good.sum() or not self.regions:
+        if not self.good.sum() or not self.defect.sum():
             return math.nan
-        overlap = np.mean([_from_above(region) for region in self.regions], axis=0)
-        rate = _from_above(self.good)
+        overlap, rate = _from_above(self.overlaps), _from_above(self.good)
         inside = rate <= most
         x = np.append(rate[inside], most)
         y = np.append(overlap[inside], np.interp(most, *_rising(rate, overlap)))
@@ -161,8 +163,8 @@ def edges_of(heats: Sequence[NDArray[np.floating]], bins: int = 4000) -> FloatAr
 
 def _from_above(counts: FloatArray | IntArray) -> FloatArray:
     """(B + 1,): the share that counts, as the threshold falls bin by bin."""
-    total = counts.sum()
-    return np.concatenate([[0.0], np.cumsum(counts[::-1]) / total])
+    reached = np.cumsum(counts[::-1])
+    return np.concatenate([[0.0], reached / reached[-1]])
 
 
 def _rising(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:

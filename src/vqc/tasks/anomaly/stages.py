@@ -65,11 +65,10 @@ def fit_banks(
     detector = Detector(seer, state.grouping, state.banks, job.config.relative)
     val, train = job.look(detector, state.kept, told)
     scales = job.scales(val, train, len(state.banks))
-    metrics = held.metrics_of(val, job.is_defect, scales) if len(job.val) else {}
-    monitor.epoch(
-        len(sizes), {**_about_banks(state), **{f"val/{k}": v for k, v in metrics.items()}}
-    )
-    return detector, scales, Fitted(len(sizes), len(sizes), metrics, "val" if metrics else None)
+    fitted = job.fitted(len(sizes), len(sizes), val, scales)
+    of_val = {f"val/{name}": value for name, value in fitted.metrics.items()}
+    monitor.epoch(len(sizes), {**_about_banks(state), **of_val})
+    return detector, scales, fitted
 
 
 def _first(job: Job, seer: Seer, told: Callable[[int], None]) -> _State:

@@ -163,8 +163,15 @@ class Scale:
         """Of a frame, from its highest distances and from what is usual for it."""
         return float(distances_of(np.array([peak]), np.array([usual]), self.limit)[0])
 
+    def is_anomaly(self, distance: float) -> bool:
+        """Whether a frame counts as a defect: the one rule, wherever frames are judged."""
+        return distance >= self.threshold
+
     def margin(self, distance: float) -> float:
-        """Above 0 past the threshold: the logit of the score, which never runs into its ends."""
+        """The logit of the score, which never runs into its ends: what frames are ranked by.
+
+        About 0 at the threshold; whether a frame lies past it `is_anomaly` says.
+        """
         if distance <= 0:
             return -_LARGEST_MARGIN
         found = self.power * (math.log(distance) - math.log(self.threshold))

@@ -8,7 +8,8 @@ a frame that was labelled is good where nothing is on it, and has a defect where
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,17 +41,27 @@ def defect_mask(frame: Frame, parts: frozenset[str]) -> NDArray[np.bool_] | None
     parts: classes whose objects are no defects. An object without a mask makes the whole frame
     unknown: what lies outside of the other masks need not be good.
     """
-    mask = np.zeros((frame.height, frame.width), bool)
-    state = state_of(frame)
-    if state == GOOD:
-        return mask
-    wrong = [note for note in frame.objects or () if note.class_name not in parts]
-    if state is None or not wrong or any(note.mask is None for note in wrong):
+    masks = [] if state_of(frame) == GOOD else _masks(frame, parts)
+    if masks is None:
         return None
-    for note in wrong:
-        if note.mask is not None:
-            mask |= rle.decode(note.mask)
+    mask = np.zeros((frame.height, frame.width), bool)
+    for each in masks:
+        mask |= rle.decode(each)
     return mask
+
+
+def says_where(frame: Frame, parts: frozenset[str]) -> bool:
+    """Whether `defect_mask` shows a defect, as the notes tell without the picture's size."""
+    if state_of(frame) == GOOD:
+        return False
+    return any(rle.area(mask) for mask in _masks(frame, parts) or ())
+
+
+def _masks(frame: Frame, parts: frozenset[str]) -> list[Mapping[str, Any]] | None:
+    """Of all that is wrong on a frame with a defect; None where one is missing."""
+    wrong = [note for note in frame.objects or () if note.class_name not in parts]
+    masks = [note.mask for note in wrong if note.mask is not None]
+    return masks if wrong and len(masks) == len(wrong) else None
 
 
 def kind_of(frame: Frame) -> str:
