@@ -68,6 +68,17 @@ def test_a_grid_trains_chooses_scores_and_draws(task, project, capsys):
     assert list(Path(found["folder"]).glob("*.png"))
 
 
+def test_a_plan_of_a_model_without_epochs_shows_none(project, capsys):
+    said = typed(
+        capsys, "grid", "--task", "anomaly", "--cad", "8", "--real", "4", "--repeats", "1",
+        "--val-fraction", "0.3", "--test", "hall", "--device", "cpu", "--allow-short",
+        "--dry-run", *SMALLEST["anomaly"],
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    (row,) = [line.split() for line in said.out.splitlines() if "cad8-real4" in line][-1:]
+    assert "–" in row and "None" not in said.out
+
+
 def test_a_plan_counts_the_epochs_that_a_model_brings(project, capsys):
     said = typed(
         capsys, "grid", "--task", "classify", "--cad", "0,8", "--real", "4", "--repeats", "1",

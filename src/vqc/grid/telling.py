@@ -56,9 +56,10 @@ def plan_record(grid: Grid, estimate: Estimate | None) -> dict[str, Any]:
 
 def plan_rows(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """A row of PLAN_COLUMNS for each cell."""
+    keys = ("name", "train", "val", "test", "epochs", "seen")
     return [
         (
-            *(cell[key] for key in ("name", "train", "val", "test", "epochs", "seen")),
+            *("–" if cell[key] is None else cell[key] for key in keys),  # a task without epochs
             f"{cell['there']} of {cell['repeats']}",
         )
         for cell in record["cells"]
