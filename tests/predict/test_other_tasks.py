@@ -77,6 +77,20 @@ class Silent(Light):
             yield picture, Bare(picture.name, 0.5, None)
 
 
+class Masked(Light):
+    """Masks of classes, two in a picture that is hard to tell, and none in a bright one."""
+
+    def predict(self, run, pictures, settings):
+        class Found(Answer):
+            def record(self):
+                shown = {"bright": (), "dark": ("dark",), None: (*CLASSES, "dark")}[self.kind]
+                masks = [{"class": name, "score": 0.9} for name in shown]
+                return {"image": self.image, "score": self.score, "masks": masks}
+
+        for picture, answer in super().predict(run, pictures, settings):
+            yield picture, Found(answer.image, answer.score, answer.kind)
+
+
 @pytest.fixture
 def task(monkeypatch):
     found = Light()
@@ -137,6 +151,15 @@ def test_pictures_that_are_none_of_these_are_counted_too(run, monkeypatch):
     monkeypatch.setattr(job, "find", lambda name: Silent())
     silent = json.loads(vqc_predict(run, "photos", "--fresh", "--json").stdout)
     assert silent["none_of_these"] is None
+
+
+def test_pictures_that_show_masks_of_a_class_are_counted_once(run, monkeypatch):
+    monkeypatch.setattr(job, "find", lambda name: Masked())
+    result = go(run)
+    assert (result.objects, result.without_class) == (None, 1)
+    assert result.classes == {"bright": 1, "dark": 3}
+    said = " ".join(vqc_predict(run, "photos", "--fresh").stdout.split())
+    assert "class pictures" in said and "dark 3 none of these 1" in said
 
 
 def test_a_least_score_speaks_of_no_objects(run, task):

@@ -165,8 +165,8 @@ def export_model(
 
 def _say(result: Result) -> None:
     counted = dict(result.classes if result.objects is None else result.objects)
-    if none := _none_of_these(result):
-        counted[NONE] = none
+    if result.without_class:
+        counted[NONE] = result.without_class
     if counted:
         what = "pictures" if result.objects is None else "objects"
         show.table("found", ("class", what), list(counted.items()))
@@ -188,26 +188,6 @@ def _say(result: Result) -> None:
         else:
             show.then("vqc", "export", folder, "--format", "cvat", why="or labelstudio")
     typer.echo(f"{result.folder}")
-
-
-def _none_of_these(result: Result) -> int | None:
-    """How many pictures show no class; None where the task tells no class of whole pictures."""
-    if result.objects is not None or not (result.classes or _tells_a_class(result.folder)):
-        return None
-    return result.frames - sum(result.classes.values())
-
-
-def _tells_a_class(folder: Path) -> bool:
-    """Whether answers have a class; null is one too, for none of these."""
-    import json
-
-    from vqc.predict.output import RECORDS
-
-    try:
-        with (folder / RECORDS).open(encoding="utf-8") as lines:
-            return "class" in json.loads(next(lines, "{}"))
-    except OSError:
-        return False
 
 
 def _found(result: Result) -> str:
@@ -253,7 +233,7 @@ def _record(result: Result) -> dict[str, Any]:
         "least_score": result.least_score,
         "objects": None if result.objects is None else dict(result.objects),
         "classes": dict(result.classes),
-        "none_of_these": _none_of_these(result),
+        "none_of_these": result.without_class,
         "speed": None if speed is None else dataclasses.asdict(speed),
         "videos": [str(path) for path in result.videos],
         "dropped": result.dropped,

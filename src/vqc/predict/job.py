@@ -42,9 +42,10 @@ class Result:
     """What came of it. frames: pictures answered. total: how many there were, as far as known.
 
     objects: class to how many, None where the task gives none. classes: class to how many
-    pictures, where the task tells the class of the whole picture. least_score: --conf, or what
-    the task takes for it; None where the task has no such number, or each class its own. counts:
-    from which score on an answer counts, in the words of the task; empty where it has none.
+    pictures, where the task tells the class of the whole picture or masks; without_class: how
+    many are of none, None where it tells of no class. least_score: --conf, or what the task takes
+    for it; None where the task has no such number, or each class its own. counts: from which
+    score on an answer counts, in the words of the task; empty where it has none.
     videos: drawn ones. faults: what could not be read, or not be put into the set. stopped:
     interrupted before the end of the files. dropped: frames of a camera that came while the
     model was busy. as_set: the set of pre-labels and how many pictures it holds.
@@ -57,6 +58,7 @@ class Result:
     counts: str
     objects: Mapping[str, int] | None
     classes: Mapping[str, int]
+    without_class: int | None
     speed: Speed | None
     videos: tuple[Path, ...]
     faults: tuple[str, ...]
@@ -104,6 +106,7 @@ def predict(
             counts=job.counts,
             objects=None if sink.objects is None else dict(sorted(sink.objects.items())),
             classes=dict(sorted(sink.classes.items())),
+            without_class=sink.without_class,
             speed=feed.watch.speed(),
             videos=sink.videos,
             faults=(*faults, *sink.faults),

@@ -18,7 +18,8 @@ class Sink:
     """Takes answers, on whatever thread.
 
     objects: class to how many; None where the task gives none. classes: class to how many
-    pictures, where it tells the class of the whole picture. latest: drawn last. draws: whether
+    pictures, where it tells the class of the whole picture or masks of classes. without_class:
+    pictures of none of them; None where it tells of no class. latest: drawn last. draws: whether
     pictures are drawn, to be written or to be shown.
     """
 
@@ -29,6 +30,7 @@ class Sink:
         self._rows: Callable[[Prediction], Sequence[Row]] | None = getattr(task, "rows", None)
         self.objects: Counter[str] | None = Counter()
         self.classes: Counter[str] = Counter()
+        self.without_class: int | None = None
         self.latest: ByteArray | None = None
 
     @property
@@ -61,8 +63,10 @@ class Sink:
     def _count(self, record: Mapping[str, Any]) -> None:
         if "objects" not in record:
             self.objects = None
-            if isinstance(record.get("class"), str):
-                self.classes[record["class"]] += 1
+            shown = _classes_of(record)
+            if shown is not None:
+                self.classes.update(shown)
+                self.without_class = (self.without_class or 0) + (not shown)
         elif self.objects is not None:
             self.objects.update(thing["class"] for thing in record["objects"])
 
@@ -76,3 +80,12 @@ class Sink:
             return None
         frames = self._prelabels.finish(settings)
         return (self._prelabels.folder, frames) if frames else None
+
+
+def _classes_of(record: Mapping[str, Any]) -> set[str] | None:
+    """What a picture shows by its answer; None where the answer is of another kind."""
+    if "masks" in record:
+        return {mask["class"] for mask in record["masks"]}
+    if "class" in record:
+        return set() if record["class"] is None else {record["class"]}
+    return None
