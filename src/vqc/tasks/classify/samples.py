@@ -130,10 +130,10 @@ def _of_frame(
 
 def _remedy(cropping: Cropping | None) -> str:
     if cropping is None:
-        return "--crop learns from the boxes instead; or leave these sets out of the mix"
+        return "vqc train --crop learns from the boxes; or leave these sets out of the mix"
     return (
-        f"Expected {cropping.least_px} px or more; --least-px sets another bound, and vqc mix "
-        "--min-visibility leaves out what hardly shows"
+        f"Expected {cropping.least_px} px or more; --least-px of vqc train sets another "
+        "bound, and vqc mix --min-visibility leaves out what hardly shows"
     )
 
 
