@@ -273,8 +273,8 @@ def test_an_epoch_tells_the_losses_and_the_headline_on_val(capsys):
 
 
 def test_the_time_left_does_not_count_what_was_done_before():
-    pace = show.Pace()
-    assert pace.words(100.0, 900, 1_000) == ""
-    assert pace.words(110.0, 920, 1_000) == ", 2.0/s, 0:40 left"
-    assert pace.words(150.0, 1_000, 1_000) == ", 2.0/s, 0:00 left"
-    assert show.Pace().words(5.0, 0, 0) == ""
+    rate = show.Rate()
+    assert rate.words(100.0, 900, 1_000) == ""
+    assert rate.words(110.0, 920, 1_000) == ", 2.0/s, 0:40 left"
+    assert rate.words(150.0, 1_000, 1_000) == ", 2.0/s, 0:00 left"
+    assert show.Rate().words(5.0, 0, 0) == ""

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from vqc.contract import header_faults, is_sha256, is_text
+from vqc.counts import counted
 from vqc.dataset import SPLITS, Dataset, dataset_from
 from vqc.errors import InputError, ManifestError
 from vqc.manifest import FILE_NAME, RECIPE, frame_from_json, frame_to_json
@@ -320,7 +321,7 @@ def _files_text(noun: str, files: Sequence[Mapping[str, str]]) -> str:
     """Such as "2 STEP files: a.step (ab12…), b.step (cd34…)"."""
     shown = ", ".join(f"{file['name']} ({_short(file['sha256'])})" for file in files[:_SHOWN])
     more = f" and {len(files) - _SHOWN:,} more" if len(files) > _SHOWN else ""
-    return f"{len(files):,} {noun}{'s' * (len(files) != 1)}: {shown}{more}"
+    return f"{counted(len(files), noun)}: {shown}{more}"
 
 
 def _short(sha256: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vqc.cli import show
+from vqc.counts import counted
 
 if TYPE_CHECKING:
     from vqc.scoring import Scored
@@ -79,7 +80,7 @@ def _pictures(scored: Scored) -> str:
     more = f" and {len(sessions) - _NAMED:,} more" if len(sessions) > _NAMED else ""
     noun, from_ = ("photo", "shoot") if are_photos else ("frame", "session")
     return (
-        f"{len(frames):,} {noun}{'s' * (len(frames) != 1)} of {from_}{'s' * (len(sessions) != 1)} "
+        f"{counted(len(frames), noun)} of {from_}{'s' * (len(sessions) != 1)} "
         f"{', '.join(sessions[:_NAMED])}{more}"
     )
 

@@ -41,6 +41,7 @@ from vqc.cli.options import (
     Weights,
     WriteOnly,
 )  # fmt: skip
+from vqc.counts import counted
 
 if TYPE_CHECKING:
     from vqc.grid.book import Book
@@ -371,7 +372,7 @@ def _print_plan(
     show.notes(record["notes"])
     show.table(f"grid {made.name}", telling.PLAN_COLUMNS, telling.plan_rows(record))
     if estimate is not None:
-        trainings = f"{estimate.missing} training{'s' * (estimate.missing != 1)}"
+        trainings = counted(estimate.missing, "training")
         typer.echo(f"{trainings} to do, {_long(estimate.seconds)}")
 
 

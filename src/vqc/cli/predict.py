@@ -9,6 +9,7 @@ import typer
 
 from vqc.cli import extras, show
 from vqc.cli.options import Quiet
+from vqc.counts import counted
 
 if TYPE_CHECKING:
     from vqc.export_model import Exported
@@ -164,12 +165,12 @@ def export_model(
 
 
 def _say(result: Result) -> None:
-    counted = dict(result.classes if result.objects is None else result.objects)
+    shown = dict(result.classes if result.objects is None else result.objects)
     if result.without_class:
-        counted[NONE] = result.without_class
-    if counted:
+        shown[NONE] = result.without_class
+    if shown:
         what = "pictures" if result.objects is None else "objects"
-        show.table("found", ("class", what), list(counted.items()))
+        show.table("found", ("class", what), list(shown.items()))
     typer.echo(_found(result))
     if result.dropped:
         typer.echo(f"{result.dropped:,} frames of the camera came while the model was busy")
@@ -193,12 +194,12 @@ def _say(result: Result) -> None:
 def _found(result: Result) -> str:
     """Such as "3 pictures, 7 objects with a score from 0.25 on (--conf)"; of answers that are no
     objects, what the task says of when they count."""
-    pictures = f"{result.frames:,} picture{'s' * (result.frames != 1)}"
+    pictures = counted(result.frames, "picture")
     if result.objects is None:
         return f"{pictures}; {result.counts}" if result.counts else pictures
     objects, least = sum(result.objects.values()), result.least_score
     with_ = "" if least is None else f" with a score from {least:g} on (--conf)"
-    return f"{pictures}, {objects:,} object{'s' * (objects != 1)}{with_}"
+    return f"{pictures}, {counted(objects, 'object')}{with_}"
 
 
 def _say_stopped(result: Result, as_set: str | None) -> None:

@@ -74,14 +74,14 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Update]:
     )
     with bar:
         task = bar.add_task(what, total=None, state="starting", start=False)
-        pace = Pace()
+        meter = Rate()
         drawn = [0.0]
 
         def update(done: int, total: int) -> None:
             now = bar.get_time()
-            if not pace.has_begun:
+            if not meter.has_begun:
                 bar.start_task(task)
-            state = f"{done:,}/{total:,} {unit}{pace.words(now, done, total)}"
+            state = f"{done:,}/{total:,} {unit}{meter.words(now, done, total)}"
             bar.update(task, completed=done, total=total, state=state)
             if now - drawn[0] > REDRAW_EVERY_S or done == total:
                 drawn[0] = now
@@ -92,12 +92,12 @@ def progress(what: str, unit: str, quiet: bool) -> Iterator[Update]:
 
 def _spoken(what: str, unit: str) -> Update:
     """Progress for a log file: a line now and then."""
-    pace = Pace()
+    meter = Rate()
     last = [time.monotonic()]
 
     def update(done: int, total: int) -> None:
         now = time.monotonic()
-        left = pace.words(now, done, total)
+        left = meter.words(now, done, total)
         if now - last[0] >= LOG_EVERY_S:
             last[0] = now
             typer.echo(f"{what}: {done:,}/{total:,} {unit}{left}", err=True)
@@ -105,7 +105,7 @@ def _spoken(what: str, unit: str) -> Update:
     return update
 
 
-class Pace:
+class Rate:
     """Rate and time left, of what is done since the first telling: the rest was there before."""
 
     def __init__(self) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from vqc.cli import extras, show
 from vqc.cli.options import Batch, Device, Quiet, RunsFolder, Set, TaskName, Weights
+from vqc.counts import counted
 
 if TYPE_CHECKING:
     from vqc.train import Trained
@@ -124,8 +125,7 @@ def _print(trained: Trained) -> None:
     if trained.was_there:
         typer.echo(f"{run.folder}: was trained already, nothing changed")
     else:
-        epochs = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
-        typer.echo(f"{run.folder}: {epochs} in {show.clock(run.seconds)}")
+        typer.echo(f"{run.folder}: {counted(run.epochs, 'epoch')} in {show.clock(run.seconds)}")
     if run.chosen_on is None:
         typer.echo(f"weights of the last epoch: {run.weights}")
     else:

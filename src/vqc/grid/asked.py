@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vqc.contract import SET_NAME, is_set_name
+from vqc.counts import counted
 from vqc.environment import cpu_cores
 from vqc.errors import InputError
 from vqc.grid.layout import Trial, draw, lay_out
@@ -155,16 +156,16 @@ def shorten(grid: Grid, minutes: float, estimate: Estimate) -> Grid:
         epochs = _fewer_epochs(kept, minutes, cost)
     trials = lay_out(grid.drawing, repeats, epochs)
     said = [
-        f"{new} epoch{'s' * (new != 1)} instead of {old}"
+        f"{counted(new, 'epoch')} instead of {old}"
         for old, new in sorted(epochs.items())
         if new != old
     ]
     if repeats < request.repeats:
-        said.insert(0, f"{repeats} repeat{'s' * (repeats > 1)} instead of {request.repeats}")
+        said.insert(0, f"{counted(repeats, 'repeat')} instead of {request.repeats}")
     before, after = (cost(missing(t)) / 60 for t in (grid.trials, trials))
     words = (
         f"--budget {minutes:g}: {', '.join(said) or 'all of it fits'} "
-        f"(about {after:.0f} minute{'s' * (round(after) != 1)}"
+        f"(about {counted(round(after), 'minute')}"
     )
     words += f" instead of {before:.0f})" if said else ")"
     return replace(grid, trials=trials, cut=Cut(repeats, epochs, words))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from vqc.counts import counted
 from vqc.errors import IncompleteError
 from vqc.grid.book import Book
 from vqc.grid.crew import LOG
@@ -96,7 +97,7 @@ def _why_none(book: Book) -> str:
         return "no training is finished, so no cell is chosen"
     if book.best() is not None:
         return "no cell is chosen yet; the same command goes on and does so after the last training"
-    finished = f"{len(done)} training{'s' * (len(done) != 1)} finished"
+    finished = f"{counted(len(done), 'training')} finished"
     if not any(book.results[trial.name].chosen_on == "val" for trial in done):
         return (
             f"{finished}, but task {task} gives no score on val (chosen_on is None): cells cannot "
@@ -117,7 +118,7 @@ def result_lines(book: Book) -> list[str]:
     known = [math.nan if value is None else value for value in honest]
     if known:
         mean, spread, count = mean_and_spread(known)
-        times = f"{count} training{'s' * (count != 1)}"
+        times = counted(count, "training")
         lines.append(f"on test, an honest score: {metric} {said(mean, spread, _DIGITS)} ({times})")
     lines += sorted({f"on test: {test['mark']}" for test in tests if test["mark"]})
     if not book.drawing.has_test:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vqc.counts import counted
 from vqc.errors import IncompleteError, OutputError
 from vqc.files import replace_file
 from vqc.runs import json_bytes
@@ -49,7 +50,7 @@ class Book:
         """What all trials have in common, in words."""
         tune = self.tune
         seen = [] if tune.images is None else [f"{tune.images:,} pictures an epoch"]
-        seen += [] if tune.epochs is None else [f"{tune.epochs:,} epoch{'s' * (tune.epochs != 1)}"]
+        seen += [] if tune.epochs is None else [counted(tune.epochs, "epoch")]
         if tune.images is not None and tune.epochs is not None:
             total = tune.images * tune.epochs
             seen.append(f"so every trial sees {total:,} (fewer where it stops early)")
