@@ -11,7 +11,6 @@ import pytest
 
 from vqc.errors import InputError
 from vqc.grid.budget import (
-    LEVEL,
     Budget,
     Gain,
     Point,
@@ -20,6 +19,7 @@ from vqc.grid.budget import (
     verdict,
     words,
 )
+from vqc.grid.surface import LEVEL
 
 CADS, REALS = (150, 250, 500, 1000), (5, 10, 20)  # of the original study
 Truth = Callable[[float, float], float]

@@ -1,46 +1,27 @@
 """The photo budget: scores of many trainings → what more photos, or more renders, would gain.
 
-The method is Bayesian regression. The expected score is a surface over two warped axes, renders
-in all and photos of each class:
-
-- An axis is warped by 1 - (1 + x/h)^-p, scaled to 0 at none and 1 at the most tried. That runs
-  from nearly a logarithm (small p) over a hyperbola (p = 1) to nearly an exponential (large p
-  and h), the usual shapes of learning curves [1].
-- The surface is a plane with an interaction, plus a Gaussian process (Matérn 3/2, [2] ch. 4)
-  that bends it: curves saturate, and many renders may hurt where photos are few.
-- Equal trainings differ by about 3 mAP50 points. The variance has a scaled inverse-χ² prior that
-  counts as 6 trainings: repeats sharpen it, and one run a cell still works ([3] section 2.6).
-
-Shapes, sizes, smoothness and noise are integrated over, not fitted: 2,048 quasi-random draws
-from their prior, weighted by their likelihood ([2] ch. 5). The single best fit would be surer
-than a dozen cells allow.
+The answers come from a Bayesian regression (`surface`).
 
 An interval holds the difference of two *expected* scores, not of two trainings, with probability
-80 % (`LEVEL`). Nothing can be told (`unknown`) from fewer than 6 trainings, 3 cells or 2 levels
-of what is added, beyond twice the most tried, or from an interval too wide to act on
+80 % (`surface.LEVEL`). Nothing can be told (`unknown`) from fewer than 6 trainings, 3 cells or 2
+levels of what is added, beyond twice the most tried, or from an interval too wide to act on
 (`verdict`). No fit sees a bend that lies at or beyond the most photos tried: where a curve stops
 rising there, intervals for twice the photos hold the truth more rarely, in simulations 6 to 7
 times in 10.
-
-[1] Viering, Loog: The Shape of Learning Curves: a Review. IEEE TPAMI 45(6), 2023.
-[2] Rasmussen, Williams: Gaussian Processes for Machine Learning. MIT Press, 2006.
-[3] Gelman et al.: Bayesian Data Analysis, 3rd ed. CRC Press, 2013.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from vqc.errors import InputError
-from vqc.types import FloatArray, IntArray
-
-LEVEL = 0.8
-"""The probability with which an interval holds the truth."""
+from vqc.grid.surface import Surface, fit, interval, mean_at
+from vqc.types import FloatArray
 
 LEVEL_WORDS = "A range in brackets holds the true mean gain about 8 times in 10."
 
@@ -51,12 +32,6 @@ _NOTHING = 3.0  # points: what "no gain" may overlook, the noise of one training
 _WIDE = 8.0  # points: an interval on both sides of zero is of no use when it is wider
 _FEWEST_RUNS, _FEWEST_CELLS, _FEWEST_LEVELS = 6, 3, 2
 _FURTHEST = 2  # times the most tried
-
-_NOISE, _NOISE_RUNS = 0.03, 6  # sd between equal trainings, and how many runs that counts as
-_MIDDLE = 0.5  # prior mean and sd of the score
-_DRAWS_LOG2 = 11
-_DROPPED = 5e-4  # draws that together weigh less are dropped
-_BLOCK = 200_000  # numbers in an array while the draws are weighed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +47,8 @@ class Point:
 class Gain:
     """What `cad` more renders in all and `real` more photos of each class would bring.
 
-    expected, low, high: mAP50 points, of 100; the truth is in [low, high] with probability LEVEL.
+    expected, low, high: mAP50 points, of 100; the truth is in [low, high] with probability
+    surface.LEVEL.
     """
 
     cad: int
@@ -107,7 +83,7 @@ class Budget:
     score: float
     photos: tuple[Gain, ...]
     renders: tuple[Gain, ...]
-    _surface: _Surface = field(repr=False)
+    _surface: Surface = field(repr=False)
 
     def gain(self, *, cad: int = 0, real: int = 0) -> Gain:
         """What that many more renders and photos bring; InputError for fewer than none."""
@@ -146,7 +122,7 @@ def photo_budget(points: Sequence[Point], start: tuple[int, int] | None = None) 
             f"no training has {start[0]} renders and {start[1]} photos a class: start from one "
             f"of those tried (renders:photos): {tried}"
         )
-    surface = _fit(points)
+    surface = fit(np.array(sorted((p.cad, p.real, p.score) for p in points), np.float64))
     photos = _photo_steps(start[1], max(real for _, real in means))
     renders = _render_steps(start[0], {cad for cad, _ in means})
     return Budget(
@@ -235,160 +211,15 @@ def _cell_means(points: Sequence[Point]) -> dict[tuple[int, int], float]:
     return {cell: math.fsum(scores) / len(scores) for cell, scores in cells.items()}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Draws:
-    """K draws of all but the surface itself; (2, K) are of renders and photos, others (K,).
-
-    power, knee: p and h of the warp, h as a share of the most tried. reach: how far the bends
-    of the warped axes go. slope, cross, bend: sd of plane, interaction and Gaussian process.
-    noise: variance between equal trainings. Scores are of 1.
-    """
-
-    power: FloatArray
-    knee: FloatArray
-    reach: FloatArray
-    slope: FloatArray
-    cross: FloatArray
-    bend: FloatArray
-    noise: FloatArray
-
-    def take(self, which: IntArray) -> _Draws:
-        return _Draws(*(getattr(self, column.name)[..., which] for column in fields(self)))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Surface:
-    """The posterior: a mixture of K Gaussian processes, given `runs` trainings of n cells.
-
-    cells: (n, 2) renders, photos. weight: (K,). whiten: (K, n, n) inverses of the Cholesky
-    factors of the covariance of the cells' means; pull: (K, n, 1) its inverse times their
-    deviations.
-    """
-
-    cells: FloatArray
-    runs: int
-    draws: _Draws
-    weight: FloatArray
-    whiten: FloatArray
-    pull: FloatArray
-
-
-def _prior(spread: float, freedom: int) -> _Draws:
-    """Draws from the prior; of the noise, from what it is once the repeats are known.
-
-    spread: sum of squares around the cells' means. freedom: trainings less cells.
-    """
-    from scipy.special import ndtri
-    from scipy.stats import chi2, qmc
-
-    even = qmc.Sobol(10, scramble=False).random_base2(_DRAWS_LOG2).T + 0.5**_DRAWS_LOG2 / 2
-    normal = ndtri(even)
-    return _Draws(
-        power=0.02 + 3 * even[:2],
-        knee=2 * 60 ** -even[2:4],
-        reach=0.8 * np.exp(0.5 * normal[4:6]),
-        slope=0.25 * np.exp(0.5 * normal[6]),
-        cross=0.15 * np.exp(0.7 * normal[7]),
-        bend=0.08 * np.exp(0.6 * normal[8]),
-        noise=(_NOISE_RUNS * _NOISE**2 + spread) / chi2.ppf(even[9], _NOISE_RUNS + freedom),
-    )
-
-
-def _warp(draws: _Draws, settings: FloatArray, most: FloatArray) -> FloatArray:
-    """(m, 2) renders and photos → (2, K, m): 0 at none, 1 at the most tried."""
-    share = (settings / np.maximum(most, 1)).T[:, None, :]
-    power, knee = draws.power[..., None], draws.knee[..., None]
-    rise = np.expm1(-power * np.log1p(share / knee))
-    return np.asarray(rise / np.expm1(-power * np.log1p(1 / knee)))
-
-
-def _covariance(draws: _Draws, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Of scores before any training, (K, n, m), at warped (2, K, n, 1) and (2, K, 1, m)."""
-    slope, cross, bend = (sd[:, None, None] for sd in (draws.slope, draws.cross, draws.bend))
-    reach = draws.reach[..., None, None] / math.sqrt(3)
-    gap = a / reach - b / reach
-    far = np.sqrt(gap[0] ** 2 + gap[1] ** 2)
-    along = slope * a * (slope * b)
-    plane = along[0] + along[1] + (cross / slope**2) ** 2 * along[0] * along[1]
-    return np.asarray(_MIDDLE**2 + plane + bend**2 * (1 + far) * np.exp(-far))
-
-
-def _fit(points: Sequence[Point]) -> _Surface:
-    table = np.array(sorted((p.cad, p.real, p.score) for p in points), np.float64)
-    cells, cell = np.unique(table[:, :2], axis=0, return_inverse=True)
-    repeats = np.bincount(cell.ravel())
-    means = np.bincount(cell.ravel(), table[:, 2]) / repeats
-    spread = float(((table[:, 2] - means[cell.ravel()]) ** 2).sum())
-    draws = _prior(spread, len(table) - len(cells))
-
-    def conditioned(part: _Draws) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Log likelihood, whiten and pull of some draws."""
-        at = _warp(part, cells, cells.max(axis=0))
-        noise = part.noise[:, None, None] * np.diag(1 / repeats)
-        root = np.linalg.cholesky(_covariance(part, at[..., None], at[..., None, :]) + noise)
-        whiten = np.linalg.inv(root)
-        white = whiten @ (means - _MIDDLE)[:, None]
-        size = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-        fit = -0.5 * (white[..., 0] ** 2).sum(axis=1) - size
-        return np.asarray(fit), np.asarray(whiten), whiten.swapaxes(1, 2) @ white
-
-    count = len(draws.noise)
-    blocks = np.array_split(np.arange(count), 1 + count * len(cells) ** 2 // _BLOCK)
-    fits = np.concatenate([conditioned(draws.take(block))[0] for block in blocks])
-    weight = np.exp(fits - fits.max())
-    weight /= weight.sum()
-    order = np.argsort(-weight, kind="stable")
-    keep = order[: 1 + int((np.cumsum(weight[order]) < 1 - _DROPPED).sum())]
-    part, weight = draws.take(keep), weight[keep] / weight[keep].sum()
-    return _Surface(cells, len(table), part, weight, *conditioned(part)[1:])
-
-
-def _moments(
-    surface: _Surface, settings: FloatArray, base: tuple[int, int] | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Mean and sd, (K, m) each, of the score at (m, 2) settings, or of what it gains on base."""
-    draws, most = surface.draws, surface.cells.max(axis=0)
-    cells = _warp(draws, surface.cells, most)[..., None, :]
-    at = _warp(draws, settings, most)[..., None, :]
-    shared = _covariance(draws, at.swapaxes(2, 3), cells)
-    mean, variance = np.full(1, _MIDDLE), _covariance(draws, at, at)[:, 0]
-    if base is not None:
-        origin = _warp(draws, np.array([base], np.float64), most)[..., None]
-        shared = shared - _covariance(draws, origin, cells)
-        both = _covariance(draws, origin, at)[:, 0]
-        mean, variance = np.zeros(1), variance + _covariance(draws, origin, origin)[:, 0] - 2 * both
-    white = surface.whiten @ shared.swapaxes(1, 2)
-    variance = np.maximum(variance - (white**2).sum(axis=1), 1e-12)
-    return mean + (shared @ surface.pull)[..., 0], np.sqrt(variance)
-
-
-def _interval(
-    surface: _Surface, moments: tuple[FloatArray, FloatArray]
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Mean, low and high of the mixture, (m,) each, by bisection."""
-    from scipy.special import ndtr
-
-    mean, sd = moments
-    ends = []
-    for probability in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):
-        low, high = (mean - 6 * sd).min(axis=0), (mean + 6 * sd).max(axis=0)
-        for _ in range(30):
-            middle = (low + high) / 2
-            below = surface.weight @ ndtr((middle - mean) / sd) < probability
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        ends.append(high)
-    return surface.weight @ mean, ends[0], ends[1]
-
-
 def _gains(
-    surface: _Surface, start: tuple[int, int], steps: Sequence[tuple[int, int]]
+    surface: Surface, start: tuple[int, int], steps: Sequence[tuple[int, int]]
 ) -> tuple[Gain, ...]:
     """What steps, pairs of more renders and more photos, gain over the start."""
     if not steps:
         return ()
     goals, most = np.add(start, steps).astype(np.float64), surface.cells.max(axis=0)
-    score = np.clip(surface.weight @ _moments(surface, np.array([start], np.float64))[0], 0, 1)
-    answer = _interval(surface, _moments(surface, goals, start))
+    score = np.clip(mean_at(surface, np.array([start], np.float64)), 0, 1)
+    answer = interval(surface, goals, start)
     spans = 100 * np.clip(np.stack(answer, axis=1), -score, 1 - score)
     levels = np.array([len(np.unique(axis)) for axis in surface.cells.T])
     lacking = (levels < _FEWEST_LEVELS) & (np.array(steps) > 0) | (goals > _FURTHEST * most)
@@ -405,6 +236,6 @@ def _span(tried: FloatArray) -> FloatArray:
     return np.linspace(tried.min(), 1.5 * tried.max(), 61)
 
 
-def _curve(surface: _Surface, x: FloatArray, settings: FloatArray) -> Curve:
-    answer = _interval(surface, _moments(surface, settings))
+def _curve(surface: Surface, x: FloatArray, settings: FloatArray) -> Curve:
+    answer = interval(surface, settings)
     return Curve(x, *(np.clip(value, 0, 1) for value in answer))
